@@ -1,0 +1,101 @@
+//! The admin port: is it alive, is it ready, and its figures. No gateway leads
+//! here.
+
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+
+/// The database answers a readiness probe within this time or counts as away.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the service can be sent requests: it has started, its database
+/// answers, and it is not about to end. Kafka is not asked: requests are answered
+/// without it. A spare instance without partitions is ready too.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    started: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
+    pool: Arc<OnceLock<PgPool>>,
+}
+
+impl Readiness {
+    /// Not started yet, and without a database.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on the database is part of the answer.
+    pub fn set_pool(&self, pool: PgPool) {
+        // The first is the only one.
+        let _ = self.pool.set(pool);
+    }
+
+    /// The start is over.
+    pub fn set_started(&self) {
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// The end has begun.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    async fn reason_not_ready(&self) -> Option<&'static str> {
+        if self.draining.load(Ordering::Acquire) {
+            return Some("draining");
+        }
+        if !self.started.load(Ordering::Acquire) {
+            return Some("starting");
+        }
+        let pool = self.pool.get()?;
+        let answer = sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(pool);
+        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(_)) | Err(_) => Some("database"),
+        }
+    }
+}
+
+/// `/livez`, `/readyz`, `/metrics`.
+pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
+    let ready = get(async |State(readiness): State<Readiness>| {
+        match readiness.reason_not_ready().await {
+            None => (StatusCode::OK, Json(serde_json::json!({ "status": "UP" }))),
+            Some(reason) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Json(serde_json::json!({ "status": "DOWN", "reason": reason })),
+            ),
+        }
+    });
+    let figures = get(async move || {
+        let text = metrics.render();
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    });
+    Router::new()
+        // Whoever answers this is alive. No dependency is asked: a restart would
+        // not bring it back.
+        .route("/livez", get(async || Json(serde_json::json!({ "status": "UP" }))))
+        .route("/readyz", ready)
+        .route("/metrics", figures)
+        .with_state(readiness)
+}
+
+/// `/actuator/health` of the service port, as clients of the old system ask it.
+pub fn health_router() -> Router {
+    Router::new().route(
+        "/actuator/health",
+        get(async || Json(serde_json::json!({ "status": "UP" }))),
+    )
+}
+
+#[cfg(test)]
+mod tests;

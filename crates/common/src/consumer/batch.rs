@@ -1,0 +1,183 @@
+//! Working on a batch of messages: all in one transaction, or, if one of them
+//! fails that, each in its own. Knows the database and no broker.
+
+use std::time::Duration;
+
+use rdkafka::message::OwnedMessage;
+use tracing::Instrument;
+
+use super::failure::{HandlerError, is_outage};
+use super::inbox;
+use super::subscriptions::Subscriptions;
+use crate::db::Db;
+use crate::event::{Malformed, ReceivedEvent};
+
+/// How often a message is tried by itself before it is set aside, where the
+/// database objects to it: it may have met another transaction by chance.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// How long lies between two of these attempts.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A message as it was read, and the event that it holds, if any.
+pub(super) struct Incoming {
+    pub(super) message: OwnedMessage,
+    pub(super) event: Result<ReceivedEvent, Malformed>,
+    /// The one group for which an operator had this delivered again, if so.
+    pub(super) redriven_for: Option<String>,
+}
+
+impl Incoming {
+    pub(super) fn new(message: OwnedMessage) -> Self {
+        let event = ReceivedEvent::from_message(&message);
+        let redriven_for = super::dead_letter::redriven_for(&message);
+        Self { message, event, redriven_for }
+    }
+}
+
+/// A message that is to be set aside.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rejected {
+    /// Its place in the batch.
+    pub(super) index: usize,
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+}
+
+/// The database is away; the batch is to be worked on again.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is away")]
+pub(super) struct Outage(#[source] pub(super) sqlx::Error);
+
+/// Works on `batch`. When it returns, everything but the rejected is committed;
+/// they are the caller's to put among the dead letters. After an outage any part
+/// of the batch may be committed: working on it again finds that out by itself.
+pub(super) async fn work(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    batch: &[Incoming],
+) -> Result<Vec<Rejected>, Outage> {
+    let mut rejected = Vec::new();
+    let mut handled = Vec::with_capacity(batch.len());
+    for (index, incoming) in batch.iter().enumerate() {
+        match &incoming.event {
+            Err(malformed) => {
+                rejected.push(Rejected { index, reason: malformed.to_string(), attempts: 1 })
+            }
+            Ok(event) => match &incoming.redriven_for {
+                Some(group) if group != subscriptions.group() => count(event, "ignored"),
+                redriven if subscriptions.handles(event) => {
+                    handled.push((index, event, redriven.is_some()))
+                }
+                _ => count(event, "ignored"),
+            },
+        }
+    }
+    match together(db, subscriptions, &handled).await {
+        Ok(()) => {}
+        Err(HandlerError::Database(error)) if is_outage(&error) => return Err(Outage(error)),
+        Err(_) => {
+            for one in &handled {
+                if let Some((reason, attempts)) = alone(db, subscriptions, one).await? {
+                    rejected.push(Rejected { index: one.0, reason, attempts });
+                }
+            }
+        }
+    }
+    rejected.sort_unstable_by_key(|rejected| rejected.index);
+    Ok(rejected)
+}
+
+/// Its place in the batch, the event, and whether it is a redriven one.
+type Handled<'a> = (usize, &'a ReceivedEvent, bool);
+
+/// All in one transaction.
+async fn together(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    handled: &[Handled<'_>],
+) -> Result<(), HandlerError> {
+    if handled.is_empty() {
+        return Ok(());
+    }
+    let mut tx = db.pool().begin().await?;
+    let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
+    inbox::revive(&mut tx, &redriven).await?;
+    let events: Vec<_> = handled.iter().map(|one| one.1).collect();
+    let claimed = inbox::claim(&mut tx, &events).await?;
+    let mut open = claimed.clone();
+    for event in &events {
+        // Taken out, because the same event may be in the batch twice.
+        if open.remove(&event.id) {
+            subscriptions.run(&mut tx, event).instrument(span(event)).await?;
+        }
+    }
+    tx.commit().await?;
+    db.wake();
+    open = claimed;
+    for event in &events {
+        count(event, if open.remove(&event.id) { "applied" } else { "duplicate" });
+    }
+    Ok(())
+}
+
+/// One by itself. Says why it has to be set aside, if it has to, and after how
+/// many attempts.
+async fn alone(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    one: &Handled<'_>,
+) -> Result<Option<(String, u32)>, Outage> {
+    let mut attempts = 1;
+    loop {
+        match together(db, subscriptions, std::slice::from_ref(one)).await {
+            Ok(()) => return Ok(None),
+            Err(HandlerError::Database(error)) if is_outage(&error) => return Err(Outage(error)),
+            Err(HandlerError::Database(_)) if attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+                tokio::time::sleep(ATTEMPT_PAUSE).await;
+            }
+            Err(error) => return Ok(Some((error.reason(), attempts))),
+        }
+    }
+}
+
+/// Marks `rejected` as set aside, once they are among the dead letters.
+pub(super) async fn claim_rejected(
+    db: &Db,
+    batch: &[Incoming],
+    rejected: &[Rejected],
+) -> Result<(), Outage> {
+    for one in rejected {
+        // What is no event has no id to claim; its second delivery is a second letter.
+        if let Ok(event) = &batch[one.index].event {
+            let mut connection = db.pool().acquire().await.map_err(Outage)?;
+            inbox::claim_dead(&mut connection, event.id, &event.topic).await.map_err(Outage)?;
+            count(event, "dead-lettered");
+        }
+    }
+    Ok(())
+}
+
+fn span(event: &ReceivedEvent) -> tracing::Span {
+    let span = tracing::info_span!(
+        "event",
+        event_id = %event.id,
+        event_type = event.event_type,
+        topic = event.topic,
+        partition = event.partition,
+        offset = event.offset,
+    );
+    crate::trace::attach(&span, event.traceparent.as_deref());
+    span
+}
+
+fn count(event: &ReceivedEvent, outcome: &'static str) {
+    metrics::counter!(
+        "consumer_events_total",
+        "topic" => event.topic.clone(),
+        "type" => event.event_type.clone(),
+        "outcome" => outcome,
+    )
+    .increment(1);
+}

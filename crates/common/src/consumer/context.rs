@@ -1,0 +1,69 @@
+//! What the Kafka client tells of itself, as logs and metrics. All of it runs
+//! inside the client's polling, so nothing here waits.
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+/// The client's ear and mouth.
+pub(super) struct Context;
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        for (name, topic) in statistics.topics {
+            for (id, partition) in topic.partitions {
+                // Below zero it is not known, and the partition not ours.
+                if id >= 0 && partition.consumer_lag_stored >= 0 {
+                    set_lag(&name, id, partition.consumer_lag_stored);
+                }
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        metrics::counter!("kafka_client_errors_total").increment(1);
+        tracing::warn!(%error, reason, "Kafka client");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                metrics::counter!("consumer_rebalances_total").increment(1);
+                tracing::info!(partitions = %names(partitions), "partitions assigned");
+            }
+            Rebalance::Revoke(partitions) => {
+                tracing::info!(partitions = %names(partitions), "partitions revoked");
+                // Their lag is another's to tell from now on.
+                for partition in partitions.elements() {
+                    set_lag(partition.topic(), partition.partition(), 0);
+                }
+            }
+            Rebalance::Error(error) => tracing::warn!(%error, "rebalance failed"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            // What is not committed is delivered again and found in the inbox.
+            tracing::debug!(%error, "offsets were not committed");
+        }
+    }
+}
+
+fn names(partitions: &TopicPartitionList) -> String {
+    let names: Vec<_> = partitions
+        .elements()
+        .iter()
+        .map(|one| format!("{}/{}", one.topic(), one.partition()))
+        .collect();
+    names.join(" ")
+}
+
+fn set_lag(topic: &str, partition: i32, lag: i64) {
+    let lag = u32::try_from(lag).map_or(f64::from(u32::MAX), f64::from);
+    metrics::gauge!("consumer_lag", "topic" => topic.to_owned(), "partition" => partition.to_string()).set(lag);
+}

@@ -1,0 +1,63 @@
+//! The table of events that were worked on.
+
+use std::collections::HashSet;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::event::ReceivedEvent;
+
+/// Claims the ids of `events`; what comes back are those that nobody had claimed.
+/// Waits for another consumer that is working on one of them.
+pub(super) async fn claim(
+    tx: &mut PgConnection,
+    events: &[&ReceivedEvent],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    if events.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // In the order of the ids, so that two consumers that hold the same events
+    // during a rebalance wait for each other instead of locking each other out.
+    let claimed: Vec<Uuid> = sqlx::query_scalar(
+        "INSERT INTO inbox (event_id, topic)
+         SELECT event_id, topic FROM unnest($1::uuid[], $2::text[]) AS e(event_id, topic) ORDER BY event_id
+         ON CONFLICT (event_id) DO NOTHING
+         RETURNING event_id",
+    )
+    .bind(events.iter().map(|event| event.id).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.topic.as_str()).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(claimed.into_iter().collect())
+}
+
+/// Claims an event that is among the dead letters now, so that a second
+/// delivery doesn't put it there twice.
+pub(super) async fn claim_dead(
+    tx: &mut PgConnection,
+    event_id: Uuid,
+    topic: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO inbox (event_id, topic, dead_lettered_at) VALUES ($1, $2, now()) ON CONFLICT (event_id) DO NOTHING",
+    )
+    .bind(event_id)
+    .bind(topic)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets go of the claims on those of `event_ids` that were set aside as dead
+/// letters: an operator has them delivered again. What was really worked on
+/// stays claimed, so a redriven event is worked on only where it had failed.
+pub(super) async fn revive(tx: &mut PgConnection, event_ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    if event_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM inbox WHERE event_id = ANY($1) AND dead_lettered_at IS NOT NULL")
+        .bind(event_ids)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! The loop: read a batch, work on it, set aside what can't be worked on, store
+//! the offsets. The offsets come last, so whatever happens before is repeated
+//! and found in the inbox.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{self, Incoming};
+use super::context::Context;
+use super::dead_letter::Office;
+use super::settings::ConsumerSettings;
+use super::subscriptions::Subscriptions;
+use crate::db::{Db, described};
+use crate::kafka::{self, SendError};
+
+/// The first pause when the database is away.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+
+/// How long reading rests after an error of the Kafka client.
+const READ_ERROR_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long leaving the group may take at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the consumer gave up; the process ends with it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The Kafka client cannot be made: a wrong setting.
+    #[error("the Kafka consumer cannot be made")]
+    Client(#[source] KafkaError),
+    /// The Kafka client has failed for good.
+    #[error("the Kafka consumer has failed for good")]
+    Failed(#[source] KafkaError),
+    /// The producer of the dead letters has failed for good.
+    #[error("the dead letters have lost their producer")]
+    DeadLetters(#[source] SendError),
+}
+
+/// Reads the topics of the subscriptions and has their events worked on.
+pub struct Consumer {
+    db: Db,
+    bootstrap: String,
+    subscriptions: Subscriptions,
+    settings: ConsumerSettings,
+}
+
+impl Consumer {
+    /// A consumer in the subscriptions' group.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        bootstrap: &str,
+        subscriptions: Subscriptions,
+        settings: ConsumerSettings,
+    ) -> Self {
+        Self { db, bootstrap: bootstrap.to_owned(), subscriptions, settings }
+    }
+
+    /// Runs until `shutdown`; then finishes the batch at hand, commits the
+    /// offsets and leaves the group. Broker and database may come and go
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsumerError`]: a Kafka client has failed for good, and the process
+    /// should end.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
+        let topics = self.subscriptions.topics();
+        if topics.is_empty() {
+            shutdown.cancelled().await;
+            return Ok(());
+        }
+        let kafka = self.client().map_err(ConsumerError::Client)?;
+        kafka.subscribe(&topics).map_err(ConsumerError::Client)?;
+        let office = Office::new(&self.bootstrap, self.subscriptions.group())
+            .map_err(ConsumerError::Client)?;
+        let mut session = Session {
+            consumer: &self,
+            kafka: &kafka,
+            office: &office,
+            shutdown: &shutdown,
+            waiting: VecDeque::new(),
+            backoff: None,
+        };
+        let ended = session.run().await;
+        // Leaving the group talks to the broker and waits for it.
+        let closing = tokio::task::spawn_blocking(move || drop((kafka, office)));
+        if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+            tracing::warn!("the group did not let go in time; its timeout will see to it");
+        }
+        ended
+    }
+
+    fn client(&self) -> Result<StreamConsumer<Context>, KafkaError> {
+        let group = self.subscriptions.group();
+        let mut config = kafka::client(&self.bootstrap, group);
+        config
+            .set("group.id", group)
+            // A new group begins at the beginning.
+            .set("auto.offset.reset", "earliest")
+            // An offset counts after the work and not before; what counts is
+            // committed every second and at the end.
+            .set("enable.auto.offset.store", "false")
+            .set("auto.commit.interval.ms", "1000")
+            .set("group.protocol", &self.settings.group_protocol)
+            .set("allow.auto.create.topics", "false")
+            .set("topic.metadata.refresh.interval.ms", "30000")
+            .set("queued.max.messages.kbytes", "16384")
+            // Without it there is no lag to be seen.
+            .set("statistics.interval.ms", "5000");
+        if self.settings.group_protocol == "classic" {
+            let session_timeout_ms = self.settings.session_timeout.as_millis();
+            config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", session_timeout_ms.to_string())
+                .set("heartbeat.interval.ms", (session_timeout_ms / 4).to_string());
+        }
+        config.create_with_context(Context)
+    }
+}
+
+/// Whether to go on, or the process ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Continue,
+    Shutdown,
+}
+
+struct Session<'a> {
+    consumer: &'a Consumer,
+    kafka: &'a StreamConsumer<Context>,
+    office: &'a Office,
+    shutdown: &'a CancellationToken,
+    /// Read during an outage and not worked on yet.
+    waiting: VecDeque<Incoming>,
+    /// The next pause, while something is away; the partitions rest then.
+    backoff: Option<Duration>,
+}
+
+impl Session<'_> {
+    async fn run(&mut self) -> Result<(), ConsumerError> {
+        while let Some(batch) = self.read().await? {
+            if !batch.is_empty() && self.finish(&batch).await? == Next::Shutdown {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next batch: what is there, and what comes within the linger. `None`
+    /// at the shutdown.
+    async fn read(&mut self) -> Result<Option<Vec<Incoming>>, ConsumerError> {
+        let batch_max = self.consumer.settings.batch_max;
+        let mut batch: Vec<Incoming> =
+            self.waiting.drain(..batch_max.min(self.waiting.len())).collect();
+        if self.shutdown.is_cancelled() {
+            return Ok(None);
+        }
+        if batch.is_empty() {
+            let first = tokio::select! {
+                first = self.kafka.recv() => first,
+                () = self.shutdown.cancelled() => return Ok(None),
+            };
+            match first {
+                Ok(message) => batch.push(Incoming::new(message.detach())),
+                Err(error) => {
+                    self.read_error(error)?;
+                    tokio::time::sleep(READ_ERROR_PAUSE).await;
+                    return Ok(Some(batch));
+                }
+            }
+        }
+        let until = Instant::now() + self.consumer.settings.linger;
+        while batch.len() < batch_max {
+            match timeout_at(until, self.kafka.recv()).await {
+                Ok(Ok(message)) => batch.push(Incoming::new(message.detach())),
+                Ok(Err(error)) => {
+                    self.read_error(error)?;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    /// Works on a batch until all of it is done or set aside.
+    async fn finish(&mut self, batch: &[Incoming]) -> Result<Next, ConsumerError> {
+        let started = Instant::now();
+        let Consumer { db, subscriptions, .. } = self.consumer;
+        let rejected = loop {
+            match batch::work(db, subscriptions, batch).await {
+                Ok(rejected) => break rejected,
+                Err(outage) => {
+                    if self.wait_out(&described(&outage.0)).await? == Next::Shutdown {
+                        return Ok(Next::Shutdown);
+                    }
+                }
+            }
+        };
+        for one in &rejected {
+            let message = &batch[one.index].message;
+            tracing::error!(
+                topic = message.topic(),
+                partition = message.partition(),
+                offset = message.offset(),
+                event_id = batch[one.index]
+                    .event
+                    .as_ref()
+                    .ok()
+                    .map(|event| tracing::field::display(event.id)),
+                reason = one.reason,
+                attempts = one.attempts,
+                "an event goes to the dead letters",
+            );
+            if self.set_aside(message, one).await? == Next::Shutdown {
+                return Ok(Next::Shutdown);
+            }
+        }
+        while let Err(outage) = batch::claim_rejected(db, batch, &rejected).await {
+            if self.wait_out(&described(&outage.0)).await? == Next::Shutdown {
+                return Ok(Next::Shutdown);
+            }
+        }
+        self.store_offsets(batch);
+        self.resume();
+        metrics::histogram!("consumer_batch_seconds").record(started.elapsed().as_secs_f64());
+        Ok(Next::Continue)
+    }
+
+    /// Puts one message among the dead letters, however long the broker takes.
+    async fn set_aside(
+        &mut self,
+        message: &rdkafka::message::OwnedMessage,
+        rejected: &batch::Rejected,
+    ) -> Result<Next, ConsumerError> {
+        loop {
+            let sent = tokio::select! {
+                sent = self.office.send(message, rejected) => sent,
+                () = self.shutdown.cancelled() => return Ok(Next::Shutdown),
+            };
+            match sent {
+                Ok(()) => return Ok(Next::Continue),
+                Err(error @ SendError::Fatal(_)) => return Err(ConsumerError::DeadLetters(error)),
+                Err(SendError::Rejected(error)) => {
+                    if self.wait_out(&error.to_string()).await? == Next::Shutdown {
+                        return Ok(Next::Shutdown);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets time pass while something is away. The partitions rest, but the
+    /// client is still polled: it must stay in its group however long this takes.
+    async fn wait_out(&mut self, outage: &str) -> Result<Next, ConsumerError> {
+        let pause = self.backoff.unwrap_or(BACKOFF_MIN);
+        self.backoff = Some((pause * 2).min(self.consumer.settings.backoff_max));
+        metrics::counter!("consumer_outages_total").increment(1);
+        tracing::warn!(error = outage, pause_ms = pause.as_millis(), "events wait");
+        if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.pause(&all)) {
+            tracing::debug!(%error, "the partitions could not be paused");
+        }
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(Next::Shutdown),
+                read = timeout_at(until, self.kafka.recv()) => match read {
+                    Err(_) => return Ok(Next::Continue),
+                    // Of a partition that came just now; its turn comes after the batch at hand.
+                    Ok(Ok(message)) => self.waiting.push_back(Incoming::new(message.detach())),
+                    Ok(Err(error)) => self.read_error(error)?,
+                },
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.backoff.take().is_some() {
+            tracing::info!("events go on");
+            if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.resume(&all)) {
+                tracing::warn!(%error, "the partitions could not be resumed");
+            }
+        }
+    }
+
+    /// An error that ends the client ends the consumer; any other is the
+    /// client's own to get over.
+    fn read_error(&self, error: KafkaError) -> Result<(), ConsumerError> {
+        if matches!(error, KafkaError::MessageConsumptionFatal(_))
+            || self.kafka.client().fatal_error().is_some()
+        {
+            return Err(ConsumerError::Failed(error));
+        }
+        metrics::counter!("consumer_read_errors_total").increment(1);
+        tracing::warn!(%error, "reading from Kafka");
+        Ok(())
+    }
+
+    fn store_offsets(&self, batch: &[Incoming]) {
+        let mut next: HashMap<(&str, i32), i64> = HashMap::new();
+        for incoming in batch {
+            let message = &incoming.message;
+            next.insert((message.topic(), message.partition()), message.offset() + 1);
+        }
+        let mut offsets = TopicPartitionList::with_capacity(next.len());
+        let added: Result<(), KafkaError> =
+            next.into_iter().try_for_each(|((topic, partition), offset)| {
+                offsets.add_partition_offset(topic, partition, Offset::Offset(offset))
+            });
+        if let Err(error) = added.and_then(|()| self.kafka.store_offsets(&offsets)) {
+            // The partitions went to another instance meanwhile. It reads the
+            // same messages again and finds them in the inbox.
+            tracing::debug!(%error, "offsets of partitions that are not ours any more");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The database: the pool, transactions that are named, measured and retried,
+//! and statements that say how many rows they expect.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{Notify, watch};
+
+use crate::config::ServiceSettings;
+
+/// How often one transaction is begun at most when PostgreSQL asks for it.
+pub const TX_ATTEMPTS_MAX: u32 = 5;
+
+/// How long a request waits for a connection of the pool, at most. Longer than
+/// this and the answer is 503.
+pub const POOL_ACQUIRE_SECONDS: u64 = 3;
+
+/// The time after which PostgreSQL ends a statement, unless the address of the
+/// database says otherwise.
+pub const STATEMENT_TIMEOUT_MS: u64 = 20_000;
+
+const RETRY_PAUSE_MS: u64 = 5;
+
+/// The service's database. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    committed: Arc<Notify>,
+    commits: watch::Sender<u64>,
+}
+
+impl Db {
+    /// Makes the pool and opens one connection, so that a wrong address shows
+    /// itself.
+    pub async fn connect(settings: &ServiceSettings) -> Result<Self, sqlx::Error> {
+        let options = connect_options(settings)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.database_pool_max)
+            .acquire_timeout(Duration::from_secs(POOL_ACQUIRE_SECONDS))
+            .connect_with(options)
+            .await?;
+        Ok(Self::from_pool(pool))
+    }
+
+    /// A database over a pool that exists already, as `#[sqlx::test]` hands out.
+    #[must_use]
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self {
+            pool,
+            committed: Arc::new(Notify::new()),
+            commits: watch::Sender::new(0),
+        }
+    }
+
+    /// The pool, for reads outside a transaction.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Rings after every commit of [`Db::in_tx`]; the outbox relay waits for it.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        Arc::clone(&self.committed)
+    }
+
+    /// Changes after every commit of this process, the consumer's included: for
+    /// whoever wants to look at once at what was written.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// Tells everybody who waits for it that something was committed.
+    pub(crate) fn wake(&self) {
+        self.committed.notify_one();
+        self.commits.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Begins a transaction, runs `f` in it and commits, or rolls back if `f`
+    /// fails. It is run again, at most [`TX_ATTEMPTS_MAX`] times, where
+    /// PostgreSQL asks for that (serialisation failure, deadlock), so `f` does
+    /// nothing but write to the database. The name is for metrics and logs.
+    ///
+    /// `f` may borrow what is around it, but not mutably: what it changed there
+    /// would survive a run that was undone. (`AsyncFnMut` would allow that, and
+    /// its future is not `Send` as soon as it borrows anything.)
+    ///
+    /// ```
+    /// # use common::db::Db;
+    /// # async fn example(db: Db, id: uuid::Uuid) -> Result<(), sqlx::Error> {
+    /// db.in_tx("forget", async |tx| {
+    ///     sqlx::query("DELETE FROM note WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    ///     Ok(())
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    pub async fn in_tx<T, E, F>(&self, name: &'static str, f: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut PgConnection) -> Result<T, E> + Clone,
+        E: From<sqlx::Error> + Retryable,
+    {
+        let started = Instant::now();
+        let mut attempt = 1;
+        let outcome = loop {
+            let outcome = self.attempt(f.clone()).await;
+            match &outcome {
+                Err(error) if error.is_retryable() && attempt < TX_ATTEMPTS_MAX => {
+                    metrics::counter!("db_transaction_retries_total", "name" => name).increment(1);
+                    let pause = RETRY_PAUSE_MS << attempt;
+                    tracing::debug!(name, attempt, pause_ms = pause, "transaction runs again");
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    attempt += 1;
+                }
+                _ => break outcome,
+            }
+        };
+        let result = if outcome.is_ok() { "committed" } else { "rolled-back" };
+        metrics::histogram!("db_transaction_seconds", "name" => name, "result" => result)
+            .record(started.elapsed().as_secs_f64());
+        if outcome.is_ok() {
+            self.wake();
+        }
+        outcome
+    }
+
+    async fn attempt<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+        E: From<sqlx::Error>,
+    {
+        let mut tx = self.pool.begin().await?;
+        match f(&mut tx).await {
+            Ok(value) => {
+                tx.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The failure of `f` is what matters; should the rollback fail
+                // too, the pool drops the connection and PostgreSQL the work.
+                if let Err(rollback) = tx.rollback().await {
+                    tracing::debug!(error = %rollback, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// How to reach the database, from the settings. The address holds the
+/// password, so an error here never repeats it.
+pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, sqlx::Error> {
+    use secrecy::ExposeSecret as _;
+
+    let options: PgConnectOptions = settings.database_url.expose_secret().parse()?;
+    let has_own = options
+        .get_options()
+        .is_some_and(|own| own.contains("statement_timeout"));
+    let options = if has_own {
+        options
+    } else {
+        options.options([("statement_timeout", STATEMENT_TIMEOUT_MS.to_string())])
+    };
+    Ok(options.application_name(settings.service_name))
+}
+
+/// Whether the whole transaction may be run again.
+pub trait Retryable {
+    /// True where PostgreSQL undid everything and asks for another run.
+    fn is_retryable(&self) -> bool;
+}
+
+impl Retryable for sqlx::Error {
+    fn is_retryable(&self) -> bool {
+        // 40001: serialisation failure; 40P01: deadlock.
+        self.as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code == "40001" || code == "40P01")
+    }
+}
+
+/// Whether the failure lies in what is around us (the database is away, out of
+/// connections, shutting down, asks for another run) and not in what was asked.
+#[must_use]
+pub fn is_infrastructure(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // 08: connection; 53: resources; 57P: shutting down or starting;
+            // 57014: cut off; 58: the system around it; 40001 and 40P01: run
+            // again; 25006: a standby after a fail-over.
+            ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
+                || ["57014", "40001", "40P01", "25006"].contains(&code.as_ref())
+        }),
+        _ => false,
+    }
+}
+
+/// The error for a log: the database's own message without its DETAIL, which
+/// quotes the row and so may hold personal data.
+#[must_use]
+pub fn described(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            let constraint = error.constraint().unwrap_or("-");
+            // Class 22 (data) quotes the value in its message.
+            let message = if code.starts_with("22") {
+                "a value was refused"
+            } else {
+                error.message()
+            };
+            format!("SQLSTATE {code}, constraint {constraint}: {message}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Every UPDATE and DELETE says how many rows it expects.
+pub trait ExpectRows {
+    /// An error (and so a rollback) unless exactly `n` rows were touched.
+    fn expect_rows(self, n: u64) -> Result<(), sqlx::Error>;
+}
+
+impl ExpectRows for PgQueryResult {
+    fn expect_rows(self, n: u64) -> Result<(), sqlx::Error> {
+        let touched = self.rows_affected();
+        if touched == n {
+            Ok(())
+        } else {
+            Err(sqlx::Error::Protocol(format!(
+                "a statement touched {touched} rows where {n} were expected"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

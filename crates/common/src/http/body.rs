@@ -1,0 +1,172 @@
+//! JSON bodies, in and out.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::BODY_BYTES_MAX;
+use crate::problem::Problem;
+
+/// How deep arrays and objects of a body may be nested.
+pub const DEPTH_MAX: usize = 32;
+
+/// A JSON body. As an extractor it answers 415 (not JSON by its type), 400 (not
+/// JSON, not UTF-8, nested too deep), 413 (too large) or 422 (JSON, but not what
+/// is asked for, with the field in `errors`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json<T>(pub T);
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let body = read(request).await?;
+        parse(&body).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not become JSON");
+                Problem::internal().into_response()
+            }
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let essence = value.to_str().unwrap_or_default();
+    let essence = essence.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+async fn read(request: Request) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX)
+        .await
+        .map_err(|error| {
+            if is_too_large(&error) {
+                Problem::too_large()
+            } else {
+                malformed("The body could not be read to its end.")
+            }
+        })
+}
+
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed-body", detail)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not UTF-8."))?;
+    if depth(text) > DEPTH_MAX {
+        return Err(malformed(&format!(
+            "The body is nested deeper than {DEPTH_MAX}."
+        )));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if error.classify() == serde_json::error::Category::Data {
+            wrong_field(text, &path, &error)
+        } else {
+            not_json(&error)
+        }
+    })?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    malformed(&format!(
+        "The body is not JSON (line {}, column {}).",
+        error.line(),
+        error.column()
+    ))
+}
+
+/// A body that is JSON but not what is asked for. The rest of it is looked at
+/// first: half a JSON text is no JSON, whatever its first half says.
+fn wrong_field(text: &str, path: &str, error: &serde_json::Error) -> Problem {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        return not_json(&error);
+    }
+    let message = error.to_string();
+    // serde ends with where in the text; the field says it better.
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
+    let path = if path == "." { "" } else { path };
+    let field = match missing_field(message) {
+        Some(name) if path.is_empty() => name.to_owned(),
+        Some(name) => format!("{path}.{name}"),
+        None => path.to_owned(),
+    };
+    Problem::invalid("The body has wrong fields.").with_error(&field, message)
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    message
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+}
+
+/// How deep arrays and objects are nested. Counted before parsing, so that the
+/// parser's stack never depends on the caller.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What the Kafka clients of a service have in common.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::ToBytes;
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+
+/// The longest pause before a broker that is away is called again: an outage
+/// should not outlive the broker's absence by much.
+const RECONNECT_BACKOFF_MAX_MS: u32 = 1_000;
+
+/// How long a full queue is left alone before it is tried again.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
+
+/// What every client is told.
+pub(crate) fn client(bootstrap: &str, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", client_id)
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS.to_string())
+        .set("socket.keepalive.enable", "true")
+        .set("socket.nagle.disable", "true")
+        .set_log_level(RDKafkaLogLevel::Warning);
+    config
+}
+
+/// A producer that keeps the order of each key and loses nothing: idempotent,
+/// acknowledged by all replicas, and patient without end, so that a message
+/// never gives up while a later one gets through.
+pub(crate) fn producer(bootstrap: &str, client_id: &str) -> Result<FutureProducer, KafkaError> {
+    client(bootstrap, client_id)
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "0")
+        .set("linger.ms", "1")
+        // Java's partitioner: other tools send a key to the same partition.
+        .set("partitioner", "murmur2_random")
+        .create()
+}
+
+/// Why a message is not with the broker.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The producer can't go on; only a new process can.
+    #[error("the Kafka producer has failed for good: {0}")]
+    Fatal(String),
+    /// The broker, or the client before it, does not take this message.
+    #[error("the broker does not take the message")]
+    Rejected(#[source] KafkaError),
+}
+
+impl SendError {
+    fn of(producer: &FutureProducer, error: KafkaError) -> Self {
+        match producer.client().fatal_error() {
+            Some((code, text)) => Self::Fatal(format!("{code}: {text}")),
+            None => Self::Rejected(error),
+        }
+    }
+}
+
+/// Hands a message to the producer, waiting while its queue is full. What comes
+/// back waits for the acknowledgement.
+pub(crate) async fn enqueue<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
+    producer: &FutureProducer,
+    mut record: FutureRecord<'_, K, P>,
+) -> Result<DeliveryFuture, SendError> {
+    loop {
+        match producer.send_result(record) {
+            Ok(delivery) => return Ok(delivery),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                record = back;
+                tokio::time::sleep(QUEUE_FULL_PAUSE).await;
+            }
+            Err((error, _)) => return Err(SendError::of(producer, error)),
+        }
+    }
+}
+
+/// Waits until the broker has the message, as long as that takes.
+pub(crate) async fn acknowledged(
+    producer: &FutureProducer,
+    delivery: DeliveryFuture,
+) -> Result<(), SendError> {
+    match delivery.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(SendError::of(producer, error)),
+        Err(_) => Err(SendError::of(producer, KafkaError::Canceled)),
+    }
+}
+
+/// Sends one message and waits for its acknowledgement.
+pub(crate) async fn send<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
+    producer: &FutureProducer,
+    record: FutureRecord<'_, K, P>,
+) -> Result<(), SendError> {
+    let delivery = enqueue(producer, record).await?;
+    acknowledged(producer, delivery).await
+}
+
+/// Which of `topics` the broker does not have. Topics are declared and never
+/// made on first use, so a service that lacks one says so.
+///
+/// # Errors
+///
+/// If no broker answers within `timeout`.
+pub async fn missing_topics(
+    bootstrap: &str,
+    topics: Vec<String>,
+    timeout: Duration,
+) -> Result<Vec<String>, KafkaError> {
+    let config = client(bootstrap, "topic-check");
+    let asked = tokio::task::spawn_blocking(move || {
+        // A consumer without a group: asking as one never makes a topic.
+        let consumer: BaseConsumer =
+            config.clone().set("allow.auto.create.topics", "false").create()?;
+        let metadata = consumer.fetch_metadata(None, timeout)?;
+        let has = |name: &str| {
+            metadata.topics().iter().any(|topic| topic.name() == name && topic.error().is_none())
+        };
+        Ok(topics.into_iter().filter(|topic| !has(topic)).collect())
+    });
+    asked.await.unwrap_or(Err(KafkaError::Canceled))
+}

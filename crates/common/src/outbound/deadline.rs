@@ -1,0 +1,51 @@
+//! Ends an attempt at the call's deadline. tower's timeout would give each
+//! attempt the full time; here all of them share one.
+
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use tokio::time::timeout_at;
+use tower::{Layer, Service};
+
+use super::call::{Answer, Call, CallError};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeadlineLayer;
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Deadline<S> {
+    inner: S,
+}
+
+impl<S> Service<Call> for Deadline<S>
+where
+    S: Service<Call, Response = Answer, Error = CallError>,
+    S::Future: Send + 'static,
+{
+    type Response = Answer;
+    type Error = CallError;
+    type Future = BoxFuture<'static, Result<Answer, CallError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let (deadline, trail) = (call.deadline, call.trail.clone());
+        let attempt = self.inner.call(call);
+        Box::pin(async move {
+            // How far it got is not known, so it may have arrived.
+            let outcome = timeout_at(deadline, attempt).await.unwrap_or(Err(CallError::Unknown));
+            trail.note(&outcome);
+            outcome
+        })
+    }
+}

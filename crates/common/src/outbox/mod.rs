@@ -1,0 +1,17 @@
+//! The outbox: an event commits together with the state that it speaks of and
+//! is sent to Kafka afterwards, at least once and in order.
+//!
+//! [`append`] is what use cases call; [`Relay`] is what sends, and what deletes
+//! old rows of the plumbing. One relay at a time works for a service, however
+//! many instances there are: two would send one key's events out of order.
+
+mod append;
+mod purge;
+mod relay;
+mod rows;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+pub use append::append;
+pub use relay::{Relay, RelayError, RelaySettings};

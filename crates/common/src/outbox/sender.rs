@@ -1,0 +1,56 @@
+//! From a row of the outbox to an acknowledged message.
+
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+
+use super::rows::Row;
+use crate::kafka::{self, SendError};
+
+/// One producer, made anew whenever the relay starts anew, so that nothing of an
+/// earlier time is still on its way.
+pub(super) struct Sender {
+    producer: Option<FutureProducer>,
+}
+
+impl Sender {
+    pub(super) fn new(bootstrap: &str, client_id: &str) -> Result<Self, KafkaError> {
+        Ok(Self { producer: Some(kafka::producer(bootstrap, client_id)?) })
+    }
+
+    /// Sends `rows` in their order and waits until the broker has them, as long
+    /// as that takes. What comes back is in the same order.
+    pub(super) async fn send(&self, rows: &[Row]) -> Vec<Result<(), SendError>> {
+        let Some(producer) = &self.producer else { return Vec::new() };
+        // First all are handed over and then all are waited for: the broker
+        // gets them in few requests.
+        let mut deliveries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut record =
+                FutureRecord::to(&row.topic).key(&row.key).headers(row.attributes().headers());
+            record.payload = row.payload.as_ref();
+            deliveries.push(kafka::enqueue(producer, record).await);
+        }
+        let mut sent = Vec::with_capacity(rows.len());
+        for delivery in deliveries {
+            sent.push(match delivery {
+                Ok(delivery) => kafka::acknowledged(producer, delivery).await,
+                Err(error) => Err(error),
+            });
+        }
+        sent
+    }
+}
+
+impl Drop for Sender {
+    /// Forgets what is not acknowledged: it is still unsent in the table, and
+    /// another relay may be about to send it. Ending a producer waits for its
+    /// thread, which an async task must not do.
+    fn drop(&mut self) {
+        let Some(producer) = self.producer.take() else { return };
+        producer.purge(PurgeConfig::default().queue().inflight());
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(producer))),
+            Err(_) => drop(producer),
+        }
+    }
+}

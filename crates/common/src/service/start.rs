@@ -1,0 +1,250 @@
+//! From nothing to a running service.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::middleware::{Next, from_fn};
+use http::{HeaderValue, header};
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::tasks::Life;
+use super::{App, Context, Wired};
+use crate::admin::{self, Readiness};
+use crate::clock::Clock;
+use crate::config::ServiceSettings;
+use crate::consumer::{Consumer, ConsumerSettings, Subscriptions};
+use crate::db::{self, Db};
+use crate::http::{Edge, ServerLimits, Stack};
+use crate::outbox::{Relay, RelaySettings};
+use crate::shutdown::Shutdown;
+use crate::token::{JwksRefresh, TokenVerifier};
+use crate::{kafka, telemetry};
+
+/// The pause between two attempts to reach what the start needs.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause between two looks at topics that are not there.
+const TOPICS_PAUSE: Duration = Duration::from_secs(5);
+
+/// A connection to another service is made within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// No call to another service takes longer, whatever it is for.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Idle connections to other services are closed well before their end closes
+/// them: a request must not be sent into a connection that is just going away.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(crate::http::HEADER_READ_SECONDS / 2);
+
+/// Connections to the admin port at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+pub(super) async fn run<A: App>(
+    config: A::Config,
+    settings: ServiceSettings,
+) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::new();
+    let readiness = Readiness::new();
+    let metrics = telemetry::start(A::NAME)?;
+    let mut life = Life::new(shutdown.clone(), readiness.clone(), &settings)?;
+
+    let admin = listen(settings.admin_addr, "ADMIN_ADDR").await?;
+    let router = admin::router(readiness.clone(), metrics.clone());
+    life.until_last("admin", |stop| {
+        serve(admin, router, ADMIN_CONNECTIONS_MAX, stop, shutdown.hard())
+    });
+
+    // Everything up to here is our own; from here on something may be away.
+    let Some(started) = life.unless_ended(start::<A>(config, &settings, &shutdown)).await else {
+        tracing::info!("ended before the start was over");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (wired, context) = started?;
+    readiness.set_pool(context.db.pool().clone());
+
+    let pool = context.db.pool().clone();
+    life.until_last("telemetry", |stop| async move {
+        telemetry::sample(metrics, Some(pool), stop).await;
+        Ok(())
+    });
+    let relay_settings = RelaySettings::from(&settings);
+    let relay = Relay::new(context.db.clone(), &settings.kafka_bootstrap, A::NAME, relay_settings);
+    life.after_work("outbox", |stop| async move { Ok(relay.run(stop).await?) });
+
+    let keys = JwksRefresh::new(
+        context.verifier.clone(),
+        settings.jwks_url.clone(),
+        context.http.clone(),
+        context.db.pool().clone(),
+    );
+    if let Err(error) = keys.load_cached().await {
+        tracing::warn!(error = %db::described(&error), "no kept keys of the issuer");
+    }
+    life.work("keys", async move |stop| {
+        keys.run(stop).await;
+        Ok(())
+    });
+    life.work("consumer", {
+        let (db, settings) = (context.db.clone(), settings.clone());
+        async move |stop| consume(db, settings, wired.subscriptions, stop).await
+    });
+    for (name, task) in wired.tasks {
+        life.work(name, async move |_| task.await);
+    }
+    let listener = listen(settings.http_addr, "HTTP_ADDR").await?;
+    let router = served::<A>(wired.router, &context);
+    let connections = usize::try_from(settings.http_connections_max).unwrap_or(usize::MAX);
+    life.requests("http", |stop| {
+        serve(listener, router, connections, stop, shutdown.hard())
+    });
+
+    readiness.set_started();
+    tracing::info!(http = %settings.http_addr, admin = %settings.admin_addr, "started");
+    Ok(life.run().await)
+}
+
+/// What needs the database: it is waited for, however long it takes.
+async fn start<A: App>(
+    config: A::Config,
+    settings: &ServiceSettings,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Wired, Context)> {
+    let db = connected(settings).await;
+    migrated(settings, A::MIGRATIONS).await?;
+    let clock = Clock::system();
+    let context = Context {
+        settings: settings.clone(),
+        db,
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        http: http_client()?,
+        verifier: TokenVerifier::new(&settings.token_issuer, &settings.token_audience, clock),
+    };
+    let wired = A::wire(config, context.clone()).await?;
+    Ok((wired, context))
+}
+
+async fn connected(settings: &ServiceSettings) -> Db {
+    loop {
+        match Db::connect(settings).await {
+            Ok(db) => return db,
+            Err(error) => {
+                tracing::warn!(error = %db::described(&error), "waiting for the database");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Brings the tables up to date. Several instances may start at once: sqlx lets
+/// one of them work at a time.
+async fn migrated(settings: &ServiceSettings, migrations: &Migrator) -> anyhow::Result<()> {
+    // A migration may take longer than a request, and waits for the others.
+    let options = db::connect_options(settings)?.options([("statement_timeout", "0")]);
+    loop {
+        let outcome = async {
+            let mut connection = options.connect().await?;
+            migrations.run(&mut connection).await
+        };
+        match outcome.await {
+            Ok(()) => return Ok(()),
+            Err(sqlx::migrate::MigrateError::Execute(error)) if db::is_infrastructure(&error) => {
+                tracing::warn!(error = %db::described(&error), "the migration starts again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            Err(error) => return Err(error).context("the tables could not be brought up to date"),
+        }
+    }
+}
+
+fn http_client() -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .context("the HTTP client cannot be made")
+}
+
+async fn listen(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{setting} {address} cannot be listened on"))
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) -> anyhow::Result<()> {
+    let limits = ServerLimits { connections_max };
+    crate::http::serve(listener, router, limits, stop, abort).await;
+    Ok(())
+}
+
+/// The service's router with what every service answers, in the stack.
+fn served<A: App>(router: Router, context: &Context) -> Router {
+    let mut router = router.merge(admin::health_router());
+    if let Some(document) = A::openapi().and_then(|api| api.to_json().ok()) {
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        let answer = axum::routing::get(async move || (json, document.clone()));
+        router = router.route("/openapi.json", answer);
+    }
+    let parts = Stack {
+        edge: Edge::of(&context.settings),
+        verifier: context.verifier.clone(),
+        clock: context.clock.clone(),
+    };
+    let ending = context.shutdown.soft();
+    let close_if_ending = move |request: axum::extract::Request, next: Next| {
+        let ending = ending.clone();
+        async move {
+            let mut response = next.run(request).await;
+            // While we are ending, whoever keeps connections is to open its next
+            // one elsewhere.
+            if ending.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        }
+    };
+    crate::http::stack(router, parts).layer(from_fn(close_if_ending))
+}
+
+/// Reads events once the topics are there. Neither a broker that is away nor a
+/// topic that is missing keeps the service from answering requests.
+async fn consume(
+    db: Db,
+    settings: ServiceSettings,
+    subscriptions: Subscriptions,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let topics: Vec<String> = subscriptions.topics().iter().map(ToString::to_string).collect();
+    let waiting = async {
+        while !topics.is_empty() {
+            match kafka::missing_topics(&settings.kafka_bootstrap, topics.clone(), TOPICS_PAUSE).await {
+                Ok(missing) if missing.is_empty() => return,
+                Ok(missing) => tracing::warn!(topics = missing.join(" "), "topics are missing"),
+                Err(error) => tracing::warn!(%error, "waiting for Kafka"),
+            }
+            tokio::time::sleep(TOPICS_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = waiting => {}
+    }
+    let figures = ConsumerSettings::from(&settings);
+    let consumer = Consumer::new(db, &settings.kafka_bootstrap, subscriptions, figures);
+    Ok(consumer.run(stop).await?)
+}

@@ -1,0 +1,144 @@
+//! Every check and every test in one run. A step that fails does not stop the
+//! ones after it, so that one run shows all that is wrong.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// What to leave out.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leave out the journeys on a real Apache Kafka.
+    #[arg(long)]
+    no_kafka: bool,
+    /// Only the steps whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+enum Outcome {
+    Passed,
+    Failed,
+    LeftOut(&'static str),
+}
+
+struct Step {
+    name: &'static str,
+    command: Vec<String>,
+    env: Vec<(&'static str, &'static str)>,
+    left_out: Option<&'static str>,
+}
+
+impl Step {
+    fn new(name: &'static str, command: &str) -> Self {
+        let command = command.split_whitespace().map(str::to_owned).collect();
+        Self { name, command, env: Vec::new(), left_out: None }
+    }
+
+    fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
+    }
+}
+
+fn steps(options: &Options) -> Vec<Step> {
+    let kafka_missing = if options.no_kafka {
+        Some("asked for")
+    } else if !there("java") || !there("mvn") {
+        Some("Java and Maven are not there")
+    } else {
+        None
+    };
+    let mut kafka = Step::new(
+        "journeys on Apache Kafka",
+        "target/debug/standalone with-postgres -- cargo test --locked -p journeys --test journeys -- kafka_",
+    )
+    .env("JOURNEYS_KAFKA", "apache");
+    kafka.left_out = kafka_missing;
+    vec![
+        Step::new("format", "cargo fmt --all --check"),
+        Step::new("layout", "cargo run -q --locked -p xtask -- layout"),
+        Step::new("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
+        Step::new("build", "cargo build --locked --workspace --bins"),
+        Step::new("generated files", "target/debug/generate --check"),
+        Step::new(
+            "unit and service tests",
+            "target/debug/standalone with-postgres -- cargo test --locked --workspace --exclude journeys --no-fail-fast",
+        ),
+        Step::new(
+            "journeys",
+            "target/debug/standalone with-postgres -- cargo test --locked -p journeys --no-fail-fast",
+        ),
+        kafka,
+        Step::new("documentation", "cargo doc --locked --workspace --no-deps -q")
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    ]
+}
+
+/// Runs the steps; true if none failed.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
+    let mut outcomes: Vec<(&'static str, Outcome, Duration)> = Vec::new();
+    for step in steps(options) {
+        if options.only.as_ref().is_some_and(|only| !step.name.contains(only.as_str())) {
+            continue;
+        }
+        if let Some(reason) = step.left_out {
+            println!("\n== {}: left out, {reason}", step.name);
+            outcomes.push((step.name, Outcome::LeftOut(reason), Duration::ZERO));
+            continue;
+        }
+        println!("\n== {}: {}", step.name, step.command.join(" "));
+        let started = Instant::now();
+        let passed = execute(root, &step)?;
+        let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
+        outcomes.push((step.name, outcome, started.elapsed()));
+    }
+    Ok(summary(&outcomes))
+}
+
+fn execute(root: &Path, step: &Step) -> Result<bool> {
+    let (program, arguments) = step.command.split_first().context("a step without a command")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(step.env.iter().copied())
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start {program}"))?;
+    Ok(status.success())
+}
+
+fn summary(outcomes: &[(&'static str, Outcome, Duration)]) -> bool {
+    println!("\n== summary");
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (name, outcome, took) in outcomes {
+        let word = match outcome {
+            Outcome::Passed => {
+                passed += 1;
+                "passed".to_owned()
+            }
+            Outcome::Failed => {
+                failed += 1;
+                "FAILED".to_owned()
+            }
+            Outcome::LeftOut(reason) => {
+                skipped += 1;
+                format!("left out ({reason})")
+            }
+        };
+        println!("{name:<28} {word:<10} {:>5} s", took.as_secs());
+    }
+    println!("steps: {passed} passed, {failed} failed, {skipped} skipped");
+    failed == 0 && passed > 0
+}
+
+fn there(program: &str) -> bool {
+    Command::new(program)
+        .arg("-version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
