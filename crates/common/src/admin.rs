@@ -1,8 +1,8 @@
 //! The admin port: is it alive, is it ready, and its figures. No gateway leads
 //! here.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -67,15 +67,14 @@ impl Readiness {
 
 /// `/livez`, `/readyz`, `/metrics`.
 pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
-    let ready = get(async |State(readiness): State<Readiness>| {
-        match readiness.reason_not_ready().await {
+    let ready =
+        get(async |State(readiness): State<Readiness>| match readiness.reason_not_ready().await {
             None => (StatusCode::OK, Json(serde_json::json!({ "status": "UP" }))),
             Some(reason) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Json(serde_json::json!({ "status": "DOWN", "reason": reason })),
             ),
-        }
-    });
+        });
     let figures = get(async move || {
         let text = metrics.render();
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
@@ -91,10 +90,8 @@ pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
 
 /// `/actuator/health` of the service port, as clients of the old system ask it.
 pub fn health_router() -> Router {
-    Router::new().route(
-        "/actuator/health",
-        get(async || Json(serde_json::json!({ "status": "UP" }))),
-    )
+    Router::new()
+        .route("/actuator/health", get(async || Json(serde_json::json!({ "status": "UP" }))))
 }
 
 #[cfg(test)]

@@ -94,10 +94,7 @@ mod tests {
 
     #[test]
     fn ids_differ_and_are_version_7() {
-        for clock in [
-            Clock::system(),
-            Clock::fixed(datetime!(2026-11-21 08:00 UTC)),
-        ] {
+        for clock in [Clock::system(), Clock::fixed(datetime!(2026-11-21 08:00 UTC))] {
             let (one, two) = (clock.new_id(), clock.new_id());
             assert_ne!(one, two);
             assert_eq!(one.get_version_num(), 7);

@@ -47,11 +47,7 @@ impl Db {
     /// A database over a pool that exists already, as `#[sqlx::test]` hands out.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self {
-            pool,
-            committed: Arc::new(Notify::new()),
-            commits: watch::Sender::new(0),
-        }
+        Self { pool, committed: Arc::new(Notify::new()), commits: watch::Sender::new(0) }
     }
 
     /// The pool, for reads outside a transaction.
@@ -84,9 +80,9 @@ impl Db {
     /// PostgreSQL asks for that (serialisation failure, deadlock), so `f` does
     /// nothing but write to the database. The name is for metrics and logs.
     ///
-    /// `f` may borrow what is around it, but not mutably: what it changed there
+    /// `f` may refer to what is around it, but not mutably: what it changed there
     /// would survive a run that was undone. (`AsyncFnMut` would allow that, and
-    /// its future is not `Send` as soon as it borrows anything.)
+    /// its future is not `Send` as soon as it refers to anything.)
     ///
     /// ```
     /// # use common::db::Db;
@@ -156,9 +152,7 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
     use secrecy::ExposeSecret as _;
 
     let options: PgConnectOptions = settings.database_url.expose_secret().parse()?;
-    let has_own = options
-        .get_options()
-        .is_some_and(|own| own.contains("statement_timeout"));
+    let has_own = options.get_options().is_some_and(|own| own.contains("statement_timeout"));
     let options = if has_own {
         options
     } else {
@@ -213,11 +207,8 @@ pub fn described(error: &sqlx::Error) -> String {
             let code = error.code().unwrap_or_default();
             let constraint = error.constraint().unwrap_or("-");
             // Class 22 (data) quotes the value in its message.
-            let message = if code.starts_with("22") {
-                "a value was refused"
-            } else {
-                error.message()
-            };
+            let message =
+                if code.starts_with("22") { "a value was refused" } else { error.message() };
             format!("SQLSTATE {code}, constraint {constraint}: {message}")
         }
         other => other.to_string(),

@@ -262,3 +262,6 @@ fn text<'a, H: Headers>(
     let found = headers?.iter().find(|header| header.key == name)?;
     Some(std::str::from_utf8(found.value.unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests;

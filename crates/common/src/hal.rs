@@ -146,12 +146,7 @@ impl<T> Collection<T> {
     ) -> Self {
         let page = request.info(total);
         let links = request.links(address, &page, next);
-        Self {
-            name,
-            items,
-            page,
-            links,
-        }
+        Self { name, items, page, links }
     }
 
     /// Adds a link.
@@ -252,9 +247,7 @@ impl PageRequest {
             .ok()
             .filter(|size| (1..=PAGE_SIZE_MAX).contains(size))
             .ok_or_else(|| wrong("size", format!("must be from 1 to {PAGE_SIZE_MAX}")))?;
-        let is_near = page
-            .checked_mul(u64::from(size))
-            .is_some_and(|offset| offset <= OFFSET_MAX);
+        let is_near = page.checked_mul(u64::from(size)).is_some_and(|offset| offset <= OFFSET_MAX);
         if !is_near {
             let reason = format!(
                 "`page` times `size` must be at most {OFFSET_MAX}; follow `_links.next` beyond that"
@@ -266,12 +259,7 @@ impl PageRequest {
             None => None,
         };
         let cursor = query.cursor.clone().filter(|cursor| !cursor.is_empty());
-        Ok(Self {
-            page: if cursor.is_some() { 0 } else { page },
-            size,
-            sort,
-            cursor,
-        })
+        Ok(Self { page: if cursor.is_some() { 0 } else { page }, size, sort, cursor })
     }
 
     /// `LIMIT`.
@@ -356,9 +344,9 @@ fn wrong(field: &str, reason: impl Into<String>) -> Problem {
 fn number(field: &str, text: Option<&str>, default: u64) -> Result<u64, Problem> {
     match text {
         None | Some("") => Ok(default),
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text
-            .parse()
-            .map_err(|_| wrong(field, "is too large")),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().map_err(|_| wrong(field, "is too large"))
+        }
         Some(_) => Err(wrong(field, "must be a number")),
     }
 }
@@ -399,9 +387,7 @@ impl Cursor {
         if cursor.len() > CURSOR_CHARS_MAX {
             return Err(unreadable());
         }
-        let json = BASE64_URL_SAFE_NO_PAD
-            .decode(cursor)
-            .map_err(|_| unreadable())?;
+        let json = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unreadable())?;
         serde_json::from_slice(&json).map_err(|_| unreadable())
     }
 }

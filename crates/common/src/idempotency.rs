@@ -156,3 +156,6 @@ pub async fn release(tx: &mut PgConnection, resource_id: Uuid) -> Result<(), sql
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

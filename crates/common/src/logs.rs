@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 use tracing::dispatcher::WeakDispatch;
 use tracing::field::{Field, Visit};
-use tracing::{Dispatch, Event, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -28,8 +29,10 @@ pub enum LogFormat {
 }
 
 /// What libraries say is only wanted where it is a warning, whatever our own
-/// level; the operator's filter comes after it and has the last word.
-const LIBRARIES: &str = "hyper=warn,hyper_util=warn,h2=warn,sqlx=warn,rdkafka=warn,\
+/// level; the operator's filter comes after it and has the last word. rdkafka's
+/// client repeats each of librdkafka's errors, several times a second while a
+/// broker is away, and our own contexts tell them too.
+const LIBRARIES: &str = "hyper=warn,hyper_util=warn,h2=warn,sqlx=warn,rdkafka=warn,rdkafka::client=off,\
     librdkafka=warn,reqwest=warn,rustls=warn,tower=warn,tower_http=warn,opentelemetry=warn,\
     opentelemetry_sdk=warn";
 
@@ -69,7 +72,10 @@ fn dispatch<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(format!("{LIBRARIES},{level}"))?;
+    // Spans are there whatever is logged: a warning wants its trace id also where
+    // nothing less is written, and the trace must reach those who work on for us.
+    let is_span = || filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
+    let filter = EnvFilter::try_new(format!("{LIBRARIES},{level}"))?.or(is_span());
     // Spans are made, with their ids, and go nowhere yet: an exporter is added to
     // the provider.
     let provider = SdkTracerProvider::builder().build();
@@ -78,20 +84,15 @@ where
     let lines = match format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .fmt_fields(JsonFields::new())
-            .event_format(JsonLine {
-                service,
-                dispatch: Arc::clone(&own),
-                clock: Clock::system(),
-            })
+            .event_format(JsonLine { service, dispatch: Arc::clone(&own), clock: Clock::system() })
             .with_writer(writer)
             .boxed(),
         LogFormat::Pretty => tracing_subscriber::fmt::layer().with_writer(writer).boxed(),
     };
     let subscriber = tracing_subscriber::registry()
-        .with(filter)
-        .with(spans)
+        .with(spans.with_filter(is_span()))
         .with(KnowsDispatch(own))
-        .with(lines);
+        .with(lines.with_filter(filter));
     Ok(Dispatch::new(subscriber))
 }
 
@@ -140,9 +141,7 @@ where
                 let fields = extensions.get::<FormattedFields<JsonFields>>();
                 let fields = fields.map(|fields| serde_json::from_str(&fields.fields));
                 if let Some(Ok(Value::Object(fields))) = fields {
-                    let ours = fields
-                        .into_iter()
-                        .filter(|(name, _)| !name.starts_with("otel."));
+                    let ours = fields.into_iter().filter(|(name, _)| !name.starts_with("otel."));
                     line.extend(ours);
                 }
             }

@@ -64,10 +64,7 @@ impl Problem {
     /// Adds what is wrong with one field.
     #[must_use]
     pub fn with_error(mut self, field: &str, message: impl Into<String>) -> Self {
-        self.0.errors.push(FieldError {
-            field: field.to_owned(),
-            message: message.into(),
-        });
+        self.0.errors.push(FieldError { field: field.to_owned(), message: message.into() });
         self
     }
 
@@ -157,10 +154,11 @@ impl Problem {
     /// The problem of a validation's report, one error for each field.
     #[must_use]
     pub fn from_garde(report: &garde::Report) -> Self {
-        report.iter().fold(
-            Self::invalid("The request has wrong fields."),
-            |problem, (path, error)| problem.with_error(&path.to_string(), error.message()),
-        )
+        report
+            .iter()
+            .fold(Self::invalid("The request has wrong fields."), |problem, (path, error)| {
+                problem.with_error(&path.to_string(), error.message())
+            })
     }
 
     /// The problem for a failure that has only a status, such as a router's 404.
@@ -174,17 +172,13 @@ impl Problem {
                 "This method is not allowed here; `Allow` lists those that are.",
             ),
             StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
-                status,
-                "unsupported-media-type",
-                "The body must be `application/json`.",
-            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::new(status, "unsupported-media-type", "The body must be `application/json`.")
+            }
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
                 Self::new(status, "timeout", "The request took too long.")
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                Self::unavailable("The service cannot answer now.")
-            }
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("The service cannot answer now."),
             StatusCode::INTERNAL_SERVER_ERROR => Self::internal(),
             other if other.is_server_error() => Self::new(other, "failed", "The request failed."),
             other => Self::new(other, "refused", "The request was refused."),
@@ -310,10 +304,7 @@ impl utoipa::ToSchema for Problem {
     }
 
     fn schemas(
-        schemas: &mut Vec<(
-            String,
-            utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>,
-        )>,
+        schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>,
     ) {
         <Shape as utoipa::ToSchema>::schemas(schemas);
     }

@@ -49,12 +49,7 @@ impl TestTokens {
         let jwks = serde_json::json!({ "keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": x, "kid": key_id, "alg": "EdDSA", "use": "sig",
         }] });
-        Self {
-            key: EncodingKey::from_ed_der(der.as_ref()),
-            key_id,
-            jwks: jwks.to_string(),
-            clock,
-        }
+        Self { key: EncodingKey::from_ed_der(der.as_ref()), key_id, jwks: jwks.to_string(), clock }
     }
 
     /// A token that is valid for ten minutes.

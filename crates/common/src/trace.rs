@@ -6,10 +6,10 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
-use opentelemetry::Context;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -28,12 +28,7 @@ fn traceparent_of(span: &Span) -> Option<String> {
     let span = context.span();
     let span = span.span_context();
     span.is_valid().then(|| {
-        format!(
-            "00-{}-{}-{:02x}",
-            span.trace_id(),
-            span.span_id(),
-            span.trace_flags().to_u8()
-        )
+        format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8())
     })
 }
 
@@ -65,8 +60,7 @@ pub fn parse(traceparent: &str) -> Option<SpanContext> {
 }
 
 fn is_lower_hex(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Makes a span go on with the trace that came from outside. To be called before
@@ -82,11 +76,8 @@ pub fn attach(span: &Span, traceparent: Option<&str>) {
 /// The span, log line and measurement of each request.
 pub(crate) async fn middleware(request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // The path, which holds ids; never the query string, which may hold anything.
     let path = request.uri().path().to_owned();
     let request_id = header_text(&request, "x-request-id").to_owned();
@@ -104,11 +95,11 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
         let response = next.run(request).await;
         let seconds = started.elapsed().as_secs_f64();
         let status = response.status().as_u16();
-        let ms = (seconds * 1_000.0).round();
+        let ms = (seconds * 10_000.0).round() / 10.0;
         if status >= 500 {
-            tracing::warn!(%method, path, status, ms, "answered");
+            tracing::warn!(path, status, ms, "answered");
         } else {
-            tracing::info!(%method, path, status, ms, "answered");
+            tracing::info!(path, status, ms, "answered");
         }
         metrics::histogram!(
             "http_server_request_seconds",
@@ -124,11 +115,7 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
 }
 
 fn header_text<'a>(request: &'a Request, name: &str) -> &'a str {
-    request
-        .headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// A caller may send any word as a method; a metric has few labels.

@@ -87,16 +87,13 @@ fn prepared(command: Command, defaults: Defaults<'_>) -> Command {
         )
         .mut_args(|arg| {
             // An empty variable is one that a template left out.
-            let is_empty = arg
-                .get_env()
-                .and_then(variable)
-                .is_some_and(|value| value.is_empty());
+            let is_empty = arg.get_env().and_then(variable).is_some_and(|value| value.is_empty());
             let arg = arg.hide_env_values(true);
             if is_empty { arg.env(None::<&str>) } else { arg }
         });
-    defaults.iter().fold(command, |command, (name, value)| {
-        with_default(command, name, value.clone())
-    })
+    defaults
+        .iter()
+        .fold(command, |command, (name, value)| with_default(command, name, value.clone()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "settings are what the environment is for")]
@@ -114,10 +111,7 @@ fn with_default(command: Command, name: &str, value: String) -> Command {
 fn id_of(command: &Command, name: &str) -> Option<clap::Id> {
     command
         .get_arguments()
-        .find(|arg| {
-            arg.get_env()
-                .is_some_and(|env| env.eq_ignore_ascii_case(name))
-        })
+        .find(|arg| arg.get_env().is_some_and(|env| env.eq_ignore_ascii_case(name)))
         .map(|arg| arg.get_id().clone())
 }
 
@@ -157,8 +151,9 @@ fn with_file(command: Command, path: &Path) -> Result<Command, ConfigError> {
         if id_of(&command, &name).is_none() {
             return Err(wrong(format!("unknown setting `{key}`")));
         }
-        let text = as_text(&value)
-            .ok_or_else(|| wrong(format!("`{key}` must be a text, a number, a boolean or a list")))?;
+        let text = as_text(&value).ok_or_else(|| {
+            wrong(format!("`{key}` must be a text, a number, a boolean or a list"))
+        })?;
         command = with_default(command, &name, text);
     }
     Ok(command)

@@ -50,27 +50,34 @@ pub struct ServiceSettings {
     /// Host names that a link may be made of when PUBLIC_URL is not set, comma
     /// separated, any port. Others are answered 421, so that a made-up `Host`
     /// never becomes a link.
-    #[arg(long, env = "ALLOWED_HOSTS", value_delimiter = ',',
-          default_value = "localhost,127.0.0.1,[::1]")]
+    #[arg(
+        long,
+        env = "ALLOWED_HOSTS",
+        value_delimiter = ',',
+        default_value = "localhost,127.0.0.1,[::1]"
+    )]
     pub allowed_hosts: Vec<String>,
 
     /// Addresses whose `X-Forwarded-*` headers count, comma separated CIDR.
     /// Anyone else could claim to be anyone.
-    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',',
-          default_value = "127.0.0.1/32,::1/128")]
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        value_delimiter = ',',
+        default_value = "127.0.0.1/32,::1/128"
+    )]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Where the public keys of the access tokens are fetched.
-    #[arg(long, env = "JWKS_URL",
-          default_value = "http://127.0.0.1:8291/.well-known/jwks.json")]
+    #[arg(long, env = "JWKS_URL", default_value = "http://127.0.0.1:8291/.well-known/jwks.json")]
     pub jwks_url: Url,
 
     /// `iss` that an access token must have.
-    #[arg(long, env = "TOKEN_ISSUER", default_value = "https://online-loan.example")]
+    #[arg(long, env = "TOKEN_ISSUER", default_value = "https://tokens.example")]
     pub token_issuer: String,
 
     /// `aud` that an access token must have.
-    #[arg(long, env = "TOKEN_AUDIENCE", default_value = "online-loan")]
+    #[arg(long, env = "TOKEN_AUDIENCE", default_value = "services")]
     pub token_audience: String,
 
     /// How logs look: `json` for machines, `pretty` for eyes.

@@ -75,28 +75,34 @@ impl Office {
     ) -> Result<(), kafka::SendError> {
         let topic = topic_of(message.topic());
         let mut record: FutureRecord<'_, [u8], [u8]> =
-            FutureRecord::to(&topic).headers(self.headers(message, rejected));
+            FutureRecord::to(&topic).headers(letter_headers(self.group, message, rejected));
         record.key = message.key();
         record.payload = message.payload();
         kafka::send(&self.producer, record).await
     }
+}
 
-    fn headers(&self, message: &OwnedMessage, rejected: &Rejected) -> OwnedHeaders {
-        let at = Clock::system().now().format(&Rfc3339).expect("now has four digits for its year");
-        let mut headers = own_headers(message.headers());
-        for (key, value) in [
-            (header::REASON, rejected.reason.as_str()),
-            (header::GROUP, self.group),
-            (header::TOPIC, message.topic()),
-            (header::PARTITION, &message.partition().to_string()),
-            (header::OFFSET, &message.offset().to_string()),
-            (header::ATTEMPTS, &rejected.attempts.to_string()),
-            (header::AT, &at),
-        ] {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        headers
+/// The headers of a letter: its message's own, and why it is here.
+pub(super) fn letter_headers(
+    group: &str,
+    message: &OwnedMessage,
+    rejected: &Rejected,
+) -> OwnedHeaders {
+    let at =
+        Clock::system().now().format(&Rfc3339).expect("now has four digits for its year");
+    let mut headers = own_headers(message.headers());
+    for (key, value) in [
+        (header::REASON, rejected.reason.as_str()),
+        (header::GROUP, group),
+        (header::TOPIC, message.topic()),
+        (header::PARTITION, &message.partition().to_string()),
+        (header::OFFSET, &message.offset().to_string()),
+        (header::ATTEMPTS, &rejected.attempts.to_string()),
+        (header::AT, &at),
+    ] {
+        headers = headers.insert(Header { key, value: Some(value) });
     }
+    headers
 }
 
 /// The headers that a message had before anything was said about dead letters.

@@ -39,10 +39,7 @@ async fn note_table(pool: &PgPool) {
 }
 
 async fn count(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM note")
-        .fetch_one(pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT count(*) FROM note").fetch_one(pool).await.unwrap()
 }
 
 async fn insert(tx: &mut PgConnection, id: i64, body: &str) -> Result<(), sqlx::Error> {
@@ -54,7 +51,7 @@ async fn insert(tx: &mut PgConnection, id: i64, body: &str) -> Result<(), sqlx::
         .expect_rows(1)
 }
 
-/// A handler as the services write them: the closure borrows what the request
+/// A handler as the services write them: the closure refers to what the request
 /// brought, and calls another function with the transaction.
 async fn handler(
     State(db): State<Db>,
@@ -78,9 +75,7 @@ async fn handler(
 }
 
 async fn call(db: &Db, body: &str) -> axum::http::StatusCode {
-    let router: Router = Router::new()
-        .route("/", post(handler))
-        .with_state(db.clone());
+    let router: Router = Router::new().route("/", post(handler)).with_state(db.clone());
     let request = axum::http::Request::post("/")
         .header("content-type", "application/json")
         .body(axum::body::Body::from(body.to_owned()))
@@ -107,9 +102,7 @@ async fn the_relay_is_woken_after_a_commit_only(pool: PgPool) {
     assert!(failed.is_err());
     let waiting = tokio::time::timeout(Duration::from_millis(50), rung.notified());
     assert!(waiting.await.is_err());
-    db.in_tx("works", async |tx| insert(tx, 1, "x").await)
-        .await
-        .unwrap();
+    db.in_tx("works", async |tx| insert(tx, 1, "x").await).await.unwrap();
     let waiting = tokio::time::timeout(Duration::from_millis(50), rung.notified());
     assert!(waiting.await.is_ok());
 }
@@ -121,9 +114,7 @@ async fn a_serialisation_failure_runs_again_and_another_error_does_not(pool: PgP
     db.in_tx("again", async |tx| {
         let run = runs.fetch_add(1, Ordering::Relaxed) + 1;
         if run < 3 {
-            sqlx::query("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$").execute(&mut *tx).await?;
         }
         Ok::<_, sqlx::Error>(())
     })
@@ -150,9 +141,7 @@ async fn runs_again_have_a_limit(pool: PgPool) {
     let outcome: Result<(), sqlx::Error> = db
         .in_tx("deadlock", async |tx| {
             runs.fetch_add(1, Ordering::Relaxed);
-            sqlx::query("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$").execute(&mut *tx).await?;
             Ok(())
         })
         .await;

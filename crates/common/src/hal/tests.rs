@@ -6,12 +6,7 @@ use super::*;
 
 fn parse(page: &str, size: &str, sort: &str) -> Result<PageRequest, Problem> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let query = PageQuery {
-        page: given(page),
-        size: given(size),
-        sort: given(sort),
-        cursor: None,
-    };
+    let query = PageQuery { page: given(page), size: given(size), sort: given(sort), cursor: None };
     PageRequest::parse(&query, &["name", "createdAt"])
 }
 
@@ -61,11 +56,8 @@ fn a_cursor_comes_back_as_it_went_and_a_made_up_one_is_400() {
     let position = (7_i64, "018f2c3e-0000-7000-8000-000000000001".to_owned());
     let cursor = Cursor::encode(&position);
     assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
-    let query = PageQuery {
-        cursor: Some(cursor),
-        page: Some("7".to_owned()),
-        ..PageQuery::default()
-    };
+    let query =
+        PageQuery { cursor: Some(cursor), page: Some("7".to_owned()), ..PageQuery::default() };
     let request = PageRequest::parse(&query, &[]).unwrap();
     assert_eq!(request.position::<(i64, String)>().unwrap(), Some(position));
     assert_eq!(request.offset(), 0, "behind a cursor a page has no meaning");
@@ -119,7 +111,10 @@ fn the_last_page_leads_nowhere_and_a_cursor_leads_on() {
 fn a_total_beyond_ten_thousand_is_a_lower_bound() {
     let request = parse("", "100", "").unwrap();
     let exact = page(&request, 10_000, None)["page"].clone();
-    assert_eq!(exact, json!({ "size": 100, "totalElements": 10_000, "totalPages": 100, "number": 0 }));
+    assert_eq!(
+        exact,
+        json!({ "size": 100, "totalElements": 10_000, "totalPages": 100, "number": 0 })
+    );
     let more = page(&request, Total::COUNT_LIMIT, None)["page"].clone();
     assert_eq!(more["totalElements"], 10_000);
     assert_eq!(more["totalIsLowerBound"], true);
@@ -140,7 +135,8 @@ fn parameters_flatten_into_a_lists_own_filters() {
         page: PageQuery,
     }
     let uri = "http://h/notes?state=open&page=2&size=5".parse().unwrap();
-    let axum::extract::Query(filters) = axum::extract::Query::<Filters>::try_from_uri(&uri).unwrap();
+    let axum::extract::Query(filters) =
+        axum::extract::Query::<Filters>::try_from_uri(&uri).unwrap();
     assert_eq!(filters.state, "open");
     assert_eq!(PageRequest::parse(&filters.page, &[]).unwrap().offset(), 10);
 }

@@ -38,17 +38,14 @@ impl Edge {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies
-            .iter()
-            .any(|range| range.contains(&address))
+        self.trusted_proxies.iter().any(|range| range.contains(&address))
     }
 
     /// The address made of this host, if it is one of ours. It is compared after
     /// parsing: `localhost:80@elsewhere.example` begins with a name of ours.
     fn allowed_url(&self, scheme: &str, host: &str) -> Option<Url> {
-        let is_plain = host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+        let is_plain =
+            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
         let url = is_plain.then(|| Url::parse(&format!("{scheme}://{host}")).ok())??;
         let name = url.host_str()?;
         self.allowed_hosts
@@ -136,10 +133,7 @@ fn edge_of(parts: &Parts) -> Result<Arc<Edge>, Problem> {
 }
 
 fn peer_of(parts: &Parts) -> Option<IpAddr> {
-    parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(peer)| peer.ip())
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 
 /// The caller's address: behind our own hops the one that they name, else the
@@ -168,11 +162,7 @@ impl BaseUrl {
     /// The absolute address of a path of ours, `/notes/1` or `/notes?page=2`.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
-        format!(
-            "{}/{}",
-            self.0.as_str().trim_end_matches('/'),
-            path.trim_start_matches('/')
-        )
+        format!("{}/{}", self.0.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
 }
 
@@ -182,8 +172,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BaseUrl {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let edge = edge_of(parts)?;
         let authority = parts.uri.authority().map(|authority| authority.as_str());
-        edge.base_url(peer_of(parts), &parts.headers, authority)
-            .map(Self)
+        edge.base_url(peer_of(parts), &parts.headers, authority).map(Self)
     }
 }
 

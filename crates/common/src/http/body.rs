@@ -59,15 +59,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(request: Request) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX)
-        .await
-        .map_err(|error| {
-            if is_too_large(&error) {
-                Problem::too_large()
-            } else {
-                malformed("The body could not be read to its end.")
-            }
-        })
+    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|error| {
+        if is_too_large(&error) {
+            Problem::too_large()
+        } else {
+            malformed("The body could not be read to its end.")
+        }
+    })
 }
 
 fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -88,9 +86,7 @@ fn malformed(detail: &str) -> Problem {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not UTF-8."))?;
     if depth(text) > DEPTH_MAX {
-        return Err(malformed(&format!(
-            "The body is nested deeper than {DEPTH_MAX}."
-        )));
+        return Err(malformed(&format!("The body is nested deeper than {DEPTH_MAX}.")));
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -107,11 +103,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
-    malformed(&format!(
-        "The body is not JSON (line {}, column {}).",
-        error.line(),
-        error.column()
-    ))
+    malformed(&format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))
 }
 
 /// A body that is JSON but not what is asked for. The rest of it is looked at
@@ -122,9 +114,7 @@ fn wrong_field(text: &str, path: &str, error: &serde_json::Error) -> Problem {
     }
     let message = error.to_string();
     // serde ends with where in the text; the field says it better.
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(message, _)| message);
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     let path = if path == "." { "" } else { path };
     let field = match missing_field(message) {
         Some(name) if path.is_empty() => name.to_owned(),
@@ -135,9 +125,7 @@ fn wrong_field(text: &str, path: &str, error: &serde_json::Error) -> Problem {
 }
 
 fn missing_field(message: &str) -> Option<&str> {
-    message
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.strip_suffix('`'))
+    message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
 }
 
 /// How deep arrays and objects are nested. Counted before parsing, so that the

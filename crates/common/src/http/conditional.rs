@@ -26,10 +26,7 @@ impl IfMatch {
         let Some(named) = &self.0 else { return Ok(()) };
         let current = format!("\"{version}\"");
         // A weak tag (`W/"…"`) never matches here: RFC 9110, 13.1.1.
-        let matches = named
-            .split(',')
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag == current);
+        let matches = named.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
         if matches {
             return Ok(());
         }
@@ -84,12 +81,7 @@ mod tests {
     #[tokio::test]
     async fn the_current_version_passes() {
         assert_eq!(etag(3), "\"3\"");
-        for good in [
-            &["\"3\""][..],
-            &["*"],
-            &["\"1\", \"3\""],
-            &["\"1\"", "\"3\""],
-        ] {
+        for good in [&["\"3\""][..], &["*"], &["\"1\", \"3\""], &["\"1\"", "\"3\""]] {
             assert!(if_match(good).await.check(3).is_ok(), "{good:?}");
         }
     }

@@ -8,12 +8,13 @@ mod conditional;
 mod params;
 mod server;
 mod stack;
+mod stall;
 
 pub use address::{BaseUrl, ClientAddress, Edge};
 pub use body::{DEPTH_MAX, Json};
 pub use conditional::{IfMatch, etag};
 pub use params::{Path, Query};
 pub use server::{HEADER_BYTES_MAX, HEADER_READ_SECONDS, ServerLimits, serve};
-pub use stack::{BODY_BYTES_MAX, REQUEST_SECONDS, Stack, stack};
 #[cfg(any(test, feature = "test-support"))]
 pub use stack::test_layers;
+pub use stack::{BODY_BYTES_MAX, REQUEST_SECONDS, Stack, stack};

@@ -78,10 +78,7 @@ mod tests {
 
     async fn status(address: &str) -> StatusCode {
         let router: Router = Router::new()
-            .route(
-                "/notes/{id}",
-                get(async |Path(_): Path<uuid::Uuid>| StatusCode::NO_CONTENT),
-            )
+            .route("/notes/{id}", get(async |Path(_): Path<uuid::Uuid>| StatusCode::NO_CONTENT))
             .route(
                 "/notes",
                 get(async |Query(limits): Query<Limits>| {

@@ -10,6 +10,7 @@ use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use super::stall::StallGuard;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,10 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 200;
+
+/// A client that takes nothing of its answer for this long is cut off. Less than
+/// the bound of the process's end, so that no such client can use that up.
+pub const WRITE_STALL_SECONDS: u64 = 20;
 
 /// The pause after a failed `accept`: it fails when there are no file handles
 /// left, and would fail again at once.
@@ -60,9 +65,9 @@ pub async fn serve(
             continue;
         };
         let service = service_of(router.clone(), peer);
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
+        let guarded = StallGuard::new(stream, Duration::from_secs(WRITE_STALL_SECONDS));
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(guarded), service).into_owned();
         let connection = graceful.watch(connection);
         let abort = abort.clone();
         tokio::spawn(async move {
@@ -136,7 +141,6 @@ fn service_of(
     });
     hyper::service::service_fn(move |request| router.clone().call(request))
 }
-
 
 #[cfg(test)]
 mod tests;

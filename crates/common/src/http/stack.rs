@@ -92,11 +92,7 @@ pub fn test_layers(router: Router, verifier: TokenVerifier) -> Router {
         allowed_hosts: vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()],
         trusted_proxies: vec![loopback.ip().into()],
     };
-    let parts = Stack {
-        edge,
-        verifier,
-        clock: Clock::system(),
-    };
+    let parts = Stack { edge, verifier, clock: Clock::system() };
     stack(router, parts)
         .layer(from_fn(async |mut request: Request, next: Next| {
             let host = HeaderValue::from_static("localhost");
@@ -155,13 +151,10 @@ async fn failures_are_problems(request: Request, next: Next) -> Response {
         return rewritten(response, problem.at(&path));
     }
     let is_failure = status.is_client_error() || status.is_server_error();
-    let has_own_form = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| {
-            let value = value.to_str().unwrap_or_default();
-            value.starts_with("application/json") || value.starts_with(MEDIA_TYPE)
-        });
+    let has_own_form = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
+        let value = value.to_str().unwrap_or_default();
+        value.starts_with("application/json") || value.starts_with(MEDIA_TYPE)
+    });
     if is_failure && !has_own_form {
         return rewritten(response, Problem::from_status(status).at(&path));
     }

@@ -31,7 +31,7 @@ async fn call(outbound: &Outbound) -> Result<Answer, CallError> {
 
 /// Fails until the breaker opens, and says when it may be asked again.
 async fn open(outbound: &Outbound, script: &Script) -> Duration {
-    script.default(Step::NotSent);
+    script.always(Step::NotSent);
     for _ in 0..settings().breaker.failures_in_a_row {
         assert_eq!(call(outbound).await.unwrap_err(), CallError::NotSent);
     }
@@ -53,7 +53,7 @@ async fn after_failures_in_a_row_nothing_is_sent_until_a_probe_succeeds() {
     }
     assert_eq!(script.attempts(), sent);
 
-    script.default(Step::Status(200));
+    script.always(Step::Status(200));
     advance(retry_after - MS).await;
     assert!(outbound.reserve().is_err());
     advance(MS).await;
@@ -79,7 +79,7 @@ async fn a_failed_probe_opens_it_for_twice_as_long_up_to_the_bound() {
     }
     // A recovery starts over.
     advance(retry_after).await;
-    script.default(Step::Status(200));
+    script.always(Step::Status(200));
     call(&outbound).await.unwrap();
     assert_eq!(open(&outbound, &script).await, Duration::from_secs(1));
 }
@@ -98,10 +98,10 @@ async fn half_open_lets_so_many_probes_through_and_no_more() {
     drop(one);
     let three = outbound.reserve().unwrap();
     assert!(matches!(outbound.reserve(), Err(Refused::BreakerOpen { .. })));
-    script.default(Step::Status(200));
+    script.always(Step::Status(200));
     three.send(post()).await.unwrap();
     // The second probe belongs to a time that is over: its failure is no news.
-    script.default(Step::NotSent);
+    script.always(Step::NotSent);
     assert_eq!(two.send(post()).await.unwrap_err(), CallError::NotSent);
     assert!(outbound.reserve().is_ok());
 }
@@ -141,7 +141,7 @@ async fn a_full_bulkhead_gives_the_probe_back() {
 async fn a_4xx_is_an_answer() {
     let (outbound, script) = script::outbound(&settings());
     for status in [400, 401, 404, 409, 422, 429] {
-        script.default(Step::Status(status));
+        script.always(Step::Status(status));
         for _ in 0..20 {
             assert_eq!(call(&outbound).await.unwrap().status.as_u16(), status);
         }
@@ -152,7 +152,7 @@ async fn a_4xx_is_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_5xx_is_a_failure() {
     let (outbound, script) = script::outbound(&settings());
-    script.default(Step::Status(500));
+    script.always(Step::Status(500));
     for _ in 0..5 {
         let failed = CallError::Status(StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(call(&outbound).await.unwrap_err(), failed);
@@ -163,7 +163,7 @@ async fn a_5xx_is_a_failure() {
 #[tokio::test(start_paused = true)]
 async fn running_out_of_time_is_a_failure_and_comes_in_time() {
     let (outbound, script) = script::outbound(&settings());
-    script.default(Step::Hang);
+    script.always(Step::Hang);
     for _ in 0..5 {
         let started = Instant::now();
         assert_eq!(call(&outbound).await.unwrap_err(), CallError::Unknown);
@@ -204,7 +204,7 @@ async fn a_dropped_reservation_gives_everything_back_and_counts_neither_way() {
         drop(two);
     }
     // Four failures, a dropped one, and the fifth still opens it.
-    script.default(Step::NotSent);
+    script.always(Step::NotSent);
     for _ in 0..4 {
         let _ = call(&outbound).await;
     }
@@ -222,13 +222,13 @@ async fn a_call_that_nobody_waits_for_any_more_gives_everything_back() {
     let (outbound, script) = script::outbound(&settings);
     let retry_after = open(&outbound, &script).await;
     advance(retry_after).await;
-    script.default(Step::Hang);
+    script.always(Step::Hang);
     let probe = tokio::spawn(outbound.reserve().unwrap().send(post()));
     sleep(MS).await;
     assert!(outbound.reserve().is_err());
     probe.abort();
     assert!(probe.await.unwrap_err().is_cancelled());
-    script.default(Step::Status(200));
+    script.always(Step::Status(200));
     call(&outbound).await.unwrap();
 }
 
@@ -236,8 +236,9 @@ async fn a_call_that_nobody_waits_for_any_more_gives_everything_back() {
 async fn what_was_not_sent_is_sent_again() {
     let (outbound, script) = script::outbound(&retrying());
     script.next(Step::NotSent);
-    script.default(Step::Status(201));
-    assert_eq!(call(&outbound).await.unwrap().status.as_u16(), 201);
+    script.always(Step::Status(201));
+    let answer = call(&outbound).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.may_have_arrived_before), (201, false));
     assert_eq!(script.attempts(), 2);
 }
 
@@ -247,17 +248,18 @@ async fn what_may_have_arrived_is_sent_again_only_where_that_is_harmless() {
     for cut in [Step::Cut, Step::Status(503)] {
         let attempts = script.attempts();
         script.next(cut);
-        script.default(Step::Status(200));
+        script.always(Step::Status(200));
         assert!(call(&outbound).await.is_err());
         assert_eq!(script.attempts(), attempts + 1);
 
         script.next(cut);
-        outbound.reserve().unwrap().idempotent().send(post()).await.unwrap();
+        let answer = outbound.reserve().unwrap().idempotent().send(post()).await.unwrap();
         assert_eq!(script.attempts(), attempts + 3);
+        assert!(answer.may_have_arrived_before);
     }
     // An error of the other side's own would be the same again.
     let attempts = script.attempts();
-    script.default(Step::Status(500));
+    script.always(Step::Status(500));
     assert!(outbound.reserve().unwrap().idempotent().send(post()).await.is_err());
     assert_eq!(script.attempts(), attempts + 1);
 }
@@ -266,7 +268,7 @@ async fn what_may_have_arrived_is_sent_again_only_where_that_is_harmless() {
 async fn all_attempts_share_one_deadline() {
     let (outbound, script) = script::outbound(&retrying());
     script.next(Step::CutAfter(Duration::from_millis(300)));
-    script.default(Step::Hang);
+    script.always(Step::Hang);
     let started = Instant::now();
     let outcome = outbound.reserve().unwrap().idempotent().send(post()).await;
     assert_eq!(outcome.unwrap_err(), CallError::Unknown);
@@ -285,7 +287,7 @@ async fn all_attempts_share_one_deadline() {
 #[tokio::test(start_paused = true)]
 async fn retries_add_a_tenth_to_the_load_and_no_more() {
     let (outbound, script) = script::outbound(&retrying());
-    script.default(Step::NotSent);
+    script.always(Step::NotSent);
     for _ in 0..1_000 {
         assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
     }
@@ -299,7 +301,7 @@ async fn the_last_word_is_on_all_attempts_together() {
     let mut settings = retrying();
     let (outbound, script) = script::outbound(&settings);
     script.next(Step::Cut);
-    script.default(Step::NotSent);
+    script.always(Step::NotSent);
     let outcome = outbound.reserve().unwrap().idempotent().send(post()).await;
     assert_eq!(outcome.unwrap_err(), CallError::Unknown, "the first may have arrived");
 

@@ -101,7 +101,8 @@ pub struct Relay {
     client_id: String,
     settings: RelaySettings,
     clock: Clock,
-    active: Arc<AtomicBool>,
+    /// Whether this one is the service's relay now.
+    pub(super) active: Arc<AtomicBool>,
 }
 
 /// How a session with the database came to its end.

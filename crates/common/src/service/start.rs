@@ -72,8 +72,25 @@ pub(super) async fn run<A: App>(
         telemetry::sample(metrics, Some(pool), stop).await;
         Ok(())
     });
-    let relay_settings = RelaySettings::from(&settings);
-    let relay = Relay::new(context.db.clone(), &settings.kafka_bootstrap, A::NAME, relay_settings);
+    work(&mut life, &context, A::NAME, wired.subscriptions).await;
+    for (name, task) in wired.tasks {
+        life.work(name, async move |_| task.await);
+    }
+    let listener = listen(settings.http_addr, "HTTP_ADDR").await?;
+    let router = served::<A>(wired.router, &context);
+    let connections = usize::try_from(settings.http_connections_max).unwrap_or(usize::MAX);
+    life.requests("http", |stop| serve(listener, router, connections, stop, shutdown.hard()));
+
+    readiness.set_started();
+    tracing::info!(http = %settings.http_addr, admin = %settings.admin_addr, "started");
+    Ok(life.run().await)
+}
+
+/// Starts what every service does beside its requests.
+async fn work(life: &mut Life, context: &Context, name: &'static str, events: Subscriptions) {
+    let settings = &context.settings;
+    let figures = RelaySettings::from(settings);
+    let relay = Relay::new(context.db.clone(), &settings.kafka_bootstrap, name, figures);
     life.after_work("outbox", |stop| async move { Ok(relay.run(stop).await?) });
 
     let keys = JwksRefresh::new(
@@ -89,23 +106,9 @@ pub(super) async fn run<A: App>(
         keys.run(stop).await;
         Ok(())
     });
-    life.work("consumer", {
-        let (db, settings) = (context.db.clone(), settings.clone());
-        async move |stop| consume(db, settings, wired.subscriptions, stop).await
-    });
-    for (name, task) in wired.tasks {
-        life.work(name, async move |_| task.await);
-    }
-    let listener = listen(settings.http_addr, "HTTP_ADDR").await?;
-    let router = served::<A>(wired.router, &context);
-    let connections = usize::try_from(settings.http_connections_max).unwrap_or(usize::MAX);
-    life.requests("http", |stop| {
-        serve(listener, router, connections, stop, shutdown.hard())
-    });
 
-    readiness.set_started();
-    tracing::info!(http = %settings.http_addr, admin = %settings.admin_addr, "started");
-    Ok(life.run().await)
+    let (db, settings) = (context.db.clone(), settings.clone());
+    life.work("consumer", async move |stop| consume(db, settings, events, stop).await);
 }
 
 /// What needs the database: it is waited for, however long it takes.
@@ -232,7 +235,9 @@ async fn consume(
     let topics: Vec<String> = subscriptions.topics().iter().map(ToString::to_string).collect();
     let waiting = async {
         while !topics.is_empty() {
-            match kafka::missing_topics(&settings.kafka_bootstrap, topics.clone(), TOPICS_PAUSE).await {
+            match kafka::missing_topics(&settings.kafka_bootstrap, topics.clone(), TOPICS_PAUSE)
+                .await
+            {
                 Ok(missing) if missing.is_empty() => return,
                 Ok(missing) => tracing::warn!(topics = missing.join(" "), "topics are missing"),
                 Err(error) => tracing::warn!(%error, "waiting for Kafka"),

@@ -83,10 +83,7 @@ impl Life {
         Ok(Self {
             shutdown,
             readiness,
-            signals: Signals {
-                terminate,
-                interrupt,
-            },
+            signals: Signals { terminate, interrupt },
             bound,
             linger,
             requests_stop: CancellationToken::new(),

@@ -67,7 +67,7 @@ impl From<Claims> for Principal {
             name: claims.name,
             username: claims.preferred_username,
             credential_version: claims.credential_version,
-            // What lies beyond the calendar has expired, or might as well never.
+            // A time beyond the calendar cannot be kept to: no long answer then.
             expires_at: OffsetDateTime::from_unix_timestamp(claims.exp)
                 .unwrap_or(OffsetDateTime::UNIX_EPOCH),
         }

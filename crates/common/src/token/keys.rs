@@ -48,10 +48,7 @@ fn usable(jwk: &Jwk) -> Option<(String, DecodingKey)> {
         return None;
     };
     let common = &jwk.common;
-    let is_for_signing = matches!(
-        common.public_key_use,
-        None | Some(PublicKeyUse::Signature)
-    );
+    let is_for_signing = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
     let is_eddsa = matches!(common.key_algorithm, None | Some(KeyAlgorithm::EdDSA));
     if pair.curve != EllipticCurve::Ed25519 || !is_for_signing || !is_eddsa {
         return None;

@@ -49,23 +49,13 @@ impl JwksRefresh {
     /// Fetches from `address` with `http`, and keeps the last keys in `pool`.
     #[must_use]
     pub fn new(verifier: TokenVerifier, address: Url, http: reqwest::Client, pool: PgPool) -> Self {
-        Self {
-            verifier,
-            address,
-            http,
-            pool: Some(pool),
-        }
+        Self { verifier, address, http, pool: Some(pool) }
     }
 
     /// Fetches from `address` with `http`, and keeps the keys nowhere.
     #[must_use]
     pub fn in_memory(verifier: TokenVerifier, address: Url, http: reqwest::Client) -> Self {
-        Self {
-            verifier,
-            address,
-            http,
-            pool: None,
-        }
+        Self { verifier, address, http, pool: None }
     }
 
     /// Takes the keys that the last process has left, if there are any.
@@ -73,9 +63,8 @@ impl JwksRefresh {
         let Some(pool) = &self.pool else {
             return Ok(());
         };
-        let cached: Option<String> = sqlx::query_scalar("SELECT jwks FROM jwks_cache")
-            .fetch_optional(pool)
-            .await?;
+        let cached: Option<String> =
+            sqlx::query_scalar("SELECT jwks FROM jwks_cache").fetch_optional(pool).await?;
         if let Some(jwks) = cached {
             self.verifier.install(&jwks);
         }
@@ -84,6 +73,7 @@ impl JwksRefresh {
 
     /// Fetches the keys now and then, and when they are asked for, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        self.verifier.refreshed();
         let mut retry = RETRY_FIRST;
         loop {
             let outcome = self.fetch_and_keep().await;

@@ -1,5 +1,6 @@
 //! Checking a token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ struct Inner {
     keys: RwLock<Keys>,
     validation: Validation,
     clock: Clock,
+    /// Whether there is someone who fetches keys.
+    is_refreshed: AtomicBool,
     /// Asks whoever fetches keys to do so now.
     wanted: Notify,
     /// Rings when keys were fetched, or could not be.
@@ -91,6 +94,7 @@ impl TokenVerifier {
             keys: RwLock::default(),
             validation,
             clock,
+            is_refreshed: AtomicBool::new(false),
             wanted: Notify::new(),
             fetched: Notify::new(),
             asked: Mutex::new(None),
@@ -128,7 +132,8 @@ impl TokenVerifier {
             return Err(TokenError::Invalid);
         }
         let header = jsonwebtoken::decode_header(jwt).map_err(|_| TokenError::Invalid)?;
-        if header.alg != Algorithm::EdDSA {
+        // `crit` names extensions that must be understood, and we know of none.
+        if header.alg != Algorithm::EdDSA || header.crit.is_some() {
             return Err(TokenError::Invalid);
         }
         let id = header.kid.ok_or(TokenError::Invalid)?;
@@ -155,6 +160,9 @@ impl TokenVerifier {
             Err(TokenError::UnknownKey | TokenError::NoKeys) => {}
             outcome => return outcome,
         }
+        if !self.0.is_refreshed.load(Ordering::Acquire) {
+            return self.verify(jwt);
+        }
         // Not more than one asks; the others wait for what it learns.
         let waited = tokio::time::timeout(UNKNOWN_KEY_WAIT, async {
             let mut asked = self.0.asked.lock().await;
@@ -174,6 +182,11 @@ impl TokenVerifier {
             tracing::debug!("the issuer's keys did not come in time");
         }
         self.verify(jwt)
+    }
+
+    /// From now on someone fetches keys when they are wanted.
+    pub(super) fn refreshed(&self) {
+        self.0.is_refreshed.store(true, Ordering::Release);
     }
 
     /// Resolves when someone needs newer keys.

@@ -103,10 +103,7 @@ fn a_forwarded_host_counts_from_a_trusted_hop_and_must_be_allowed_too() {
 
 #[test]
 fn a_public_address_is_used_whatever_the_host_says() {
-    let edge = Edge {
-        public_url: Some("https://bank.example/api/".parse().unwrap()),
-        ..edge()
-    };
+    let edge = Edge { public_url: Some("https://bank.example/api/".parse().unwrap()), ..edge() };
     let url = edge.base_url(None, &headers(&[("host", "evil.example")]), None).unwrap();
     assert_eq!(BaseUrl(url).join("/notes/1"), "https://bank.example/api/notes/1");
 }

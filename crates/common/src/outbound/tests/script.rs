@@ -41,7 +41,7 @@ impl Script {
     }
 
     /// What it does when it was told nothing else.
-    pub(super) fn default(&self, step: Step) {
+    pub(super) fn always(&self, step: Step) {
         self.0.lock().unwrap().default = Some(step);
     }
 
@@ -87,7 +87,7 @@ fn answer(status: u16) -> Result<Answer, CallError> {
     if status.is_server_error() {
         return Err(CallError::Status(status));
     }
-    Ok(Answer { status, headers: HeaderMap::new(), body: "{}".into() })
+    Ok(Answer { status, headers: HeaderMap::new(), body: "{}".into(), may_have_arrived_before: false })
 }
 
 /// The whole stack over a script.
