@@ -1,5 +1,7 @@
 //! What the Kafka clients of a service have in common.
 
+mod log;
+
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -8,6 +10,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::ToBytes;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+
+pub(crate) use self::log::Log;
+use self::log::Silence;
+
+/// A producer that logs as [`Log`] does.
+pub(crate) type Producer = FutureProducer<Log>;
 
 /// The longest pause before a broker that is away is called again: an outage
 /// should not outlive the broker's absence by much.
@@ -33,14 +41,14 @@ pub(crate) fn client(bootstrap: &str, client_id: &str) -> ClientConfig {
 /// A producer that keeps the order of each key and loses nothing: idempotent,
 /// acknowledged by all replicas, and patient without end, so that a message
 /// never gives up while a later one gets through.
-pub(crate) fn producer(bootstrap: &str, client_id: &str) -> Result<FutureProducer, KafkaError> {
+pub(crate) fn producer(bootstrap: &str, client_id: &str) -> Result<Producer, KafkaError> {
     client(bootstrap, client_id)
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "0")
         .set("linger.ms", "1")
         // Java's partitioner: other tools send a key to the same partition.
         .set("partitioner", "murmur2_random")
-        .create()
+        .create_with_context(Log::new(client_id))
 }
 
 /// Why a message is not with the broker.
@@ -55,7 +63,7 @@ pub enum SendError {
 }
 
 impl SendError {
-    fn of(producer: &FutureProducer, error: KafkaError) -> Self {
+    fn of(producer: &Producer, error: KafkaError) -> Self {
         match producer.client().fatal_error() {
             Some((code, text)) => Self::Fatal(format!("{code}: {text}")),
             None => Self::Rejected(error),
@@ -66,7 +74,7 @@ impl SendError {
 /// Hands a message to the producer, waiting while its queue is full. What comes
 /// back waits for the acknowledgement.
 pub(crate) async fn enqueue<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
-    producer: &FutureProducer,
+    producer: &Producer,
     mut record: FutureRecord<'_, K, P>,
 ) -> Result<DeliveryFuture, SendError> {
     loop {
@@ -83,7 +91,7 @@ pub(crate) async fn enqueue<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
 
 /// Waits until the broker has the message, as long as that takes.
 pub(crate) async fn acknowledged(
-    producer: &FutureProducer,
+    producer: &Producer,
     delivery: DeliveryFuture,
 ) -> Result<(), SendError> {
     match delivery.await {
@@ -95,7 +103,7 @@ pub(crate) async fn acknowledged(
 
 /// Sends one message and waits for its acknowledgement.
 pub(crate) async fn send<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
-    producer: &FutureProducer,
+    producer: &Producer,
     record: FutureRecord<'_, K, P>,
 ) -> Result<(), SendError> {
     let delivery = enqueue(producer, record).await?;
@@ -116,8 +124,8 @@ pub async fn missing_topics(
     let config = client(bootstrap, "topic-check");
     let asked = tokio::task::spawn_blocking(move || {
         // A consumer without a group: asking as one never makes a topic.
-        let consumer: BaseConsumer =
-            config.clone().set("allow.auto.create.topics", "false").create()?;
+        let consumer: BaseConsumer<Silence> =
+            config.clone().set("allow.auto.create.topics", "false").create_with_context(Silence)?;
         let metadata = consumer.fetch_metadata(None, timeout)?;
         let has = |name: &str| {
             metadata.topics().iter().any(|topic| topic.name() == name && topic.error().is_none())

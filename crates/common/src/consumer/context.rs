@@ -2,13 +2,16 @@
 //! inside the client's polling, so nothing here waits.
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-/// The client's ear and mouth.
-pub(super) struct Context;
+use crate::kafka::Log;
+
+/// What the client calls.
+pub(super) struct Context(pub(super) Log);
 
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
@@ -22,9 +25,12 @@ impl ClientContext for Context {
         }
     }
 
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.0.log(level, facility, text);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
-        metrics::counter!("kafka_client_errors_total").increment(1);
-        tracing::warn!(%error, reason, "Kafka client");
+        self.0.error(error, reason);
     }
 }
 

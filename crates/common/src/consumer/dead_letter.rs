@@ -2,7 +2,7 @@
 //! they came, with the reason beside them.
 
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 use time::format_description::well_known::Rfc3339;
 
 use super::batch::Rejected;
@@ -54,7 +54,7 @@ pub(super) fn redriven_for(message: &impl Message) -> Option<String> {
 
 /// Sends rejected messages to where dead letters are kept.
 pub(super) struct Office {
-    producer: FutureProducer,
+    producer: kafka::Producer,
     group: &'static str,
 }
 
@@ -88,8 +88,7 @@ pub(super) fn letter_headers(
     message: &OwnedMessage,
     rejected: &Rejected,
 ) -> OwnedHeaders {
-    let at =
-        Clock::system().now().format(&Rfc3339).expect("now has four digits for its year");
+    let at = Clock::system().now().format(&Rfc3339).expect("now has four digits for its year");
     let mut headers = own_headers(message.headers());
     for (key, value) in [
         (header::REASON, rejected.reason.as_str()),

@@ -18,13 +18,14 @@ use super::dead_letter::Office;
 use super::settings::ConsumerSettings;
 use super::subscriptions::Subscriptions;
 use crate::db::{Db, described};
-use crate::kafka::{self, SendError};
+use crate::kafka::{self, Log, SendError};
 
 /// The first pause when the database is away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 
-/// How long reading rests after an error of the Kafka client.
-const READ_ERROR_PAUSE: Duration = Duration::from_millis(500);
+/// How long reading rests after an error of the Kafka client. Short, because
+/// while a broker is away these errors queue up before the next message.
+const READ_ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long leaving the group may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,7 +123,7 @@ impl Consumer {
                 .set("session.timeout.ms", session_timeout_ms.to_string())
                 .set("heartbeat.interval.ms", (session_timeout_ms / 4).to_string());
         }
-        config.create_with_context(Context)
+        config.create_with_context(Context(Log::new(group)))
     }
 }
 
@@ -299,8 +300,7 @@ impl Session<'_> {
         {
             return Err(ConsumerError::Failed(error));
         }
-        metrics::counter!("consumer_read_errors_total").increment(1);
-        tracing::warn!(%error, "reading from Kafka");
+        self.kafka.context().0.complain("read", &error.to_string());
         Ok(())
     }
 

@@ -87,12 +87,16 @@ impl Subscriptions {
     #[must_use]
     pub fn on_tombstone<E: Event>(
         mut self,
-        handler: impl for<'a> Fn(&'a mut PgConnection, &'a ReceivedEvent) -> BoxFuture<'a, Result<(), HandlerError>>
+        handler: impl for<'a> Fn(
+            &'a mut PgConnection,
+            &'a ReceivedEvent,
+        ) -> BoxFuture<'a, Result<(), HandlerError>>
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        let earlier = self.handlers.entry(E::TOPIC).or_default().insert(TOMBSTONE, Arc::new(handler));
+        let earlier =
+            self.handlers.entry(E::TOPIC).or_default().insert(TOMBSTONE, Arc::new(handler));
         assert!(earlier.is_none(), "the tombstones of {} have two handlers", E::TOPIC);
         self
     }

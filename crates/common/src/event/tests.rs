@@ -110,11 +110,9 @@ fn a_message_without_a_readable_envelope_is_no_event() {
             assert_eq!(read.unwrap_err(), Malformed::Unreadable(name));
         }
     }
-    for (name, value) in [
-        (header::SPEC_VERSION, "0.3"),
-        (header::ID, "17"),
-        (header::TIME, "yesterday"),
-    ] {
+    for (name, value) in
+        [(header::SPEC_VERSION, "0.3"), (header::ID, "17"), (header::TIME, "yesterday")]
+    {
         let bad = changed(&good, name, Some(value.as_bytes()));
         let read = ReceivedEvent::from_message(&message(&event, bad));
         assert_eq!(read.unwrap_err(), Malformed::Unreadable(name));

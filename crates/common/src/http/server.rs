@@ -10,11 +10,12 @@ use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use super::stall::StallGuard;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{Service as _, ServiceExt as _};
+
+use super::stall::StallGuard;
 
 /// The head of a request arrives within this time, and so an idle connection is
 /// closed after it. A client that keeps connections open closes its idle ones
@@ -29,7 +30,7 @@ const STREAMS_MAX: u32 = 200;
 
 /// A client that takes nothing of its answer for this long is cut off. Less than
 /// the bound of the process's end, so that no such client can use that up.
-pub const WRITE_STALL_SECONDS: u64 = 20;
+const WRITE_STALL_SECONDS: u64 = 20;
 
 /// The pause after a failed `accept`: it fails when there are no file handles
 /// left, and would fail again at once.

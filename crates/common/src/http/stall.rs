@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_millis(200);
+    const LIMIT: Duration = Duration::from_millis(600);
 
     #[tokio::test]
     async fn who_takes_nothing_is_cut_off() {
@@ -109,7 +109,7 @@ mod tests {
         let reading = tokio::spawn(async move {
             let mut taken = [0; 8];
             for _ in 0..6 {
-                tokio::time::sleep(LIMIT / 2).await;
+                tokio::time::sleep(LIMIT / 4).await;
                 theirs.read_exact(&mut taken).await.unwrap();
             }
         });

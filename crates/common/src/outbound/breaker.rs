@@ -344,15 +344,19 @@ mod tests {
     // Here the share's clock is failsafe's own, which its own tests stop this way.
     #[test]
     fn it_opens_when_too_few_calls_succeed_though_never_many_fail_in_a_row() {
-        let settings = BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
+        let settings =
+            BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
         for (successes_of_4, opens) in [(3, false), (1, true)] {
             failsafe::clock::freeze(|clock| {
                 let breaker = Breaker::new("test", &settings);
                 let mut calls = 0;
                 while calls < 200 {
                     let Ok(permission) = breaker.permit() else { break };
-                    let verdict =
-                        if calls % 4 < successes_of_4 { Verdict::Success } else { Verdict::Failure };
+                    let verdict = if calls % 4 < successes_of_4 {
+                        Verdict::Success
+                    } else {
+                        Verdict::Failure
+                    };
                     permission.settle(verdict);
                     clock.advance(Duration::from_millis(100));
                     calls += 1;

@@ -68,7 +68,6 @@ impl Outbound {
 
     /// A request to `path` below the base address, to be finished with its body
     /// and headers and given to [`Reserved::send`].
-    #[must_use]
     pub fn request(&self, method: http::Method, path: &str) -> reqwest::RequestBuilder {
         let base = self.shared.base.as_str().trim_end_matches('/');
         self.shared.client.request(method, format!("{base}/{}", path.trim_start_matches('/')))

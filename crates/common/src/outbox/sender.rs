@@ -1,7 +1,7 @@
 //! From a row of the outbox to an acknowledged message.
 
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+use rdkafka::producer::{FutureRecord, Producer as _, PurgeConfig};
 
 use super::rows::Row;
 use crate::kafka::{self, SendError};
@@ -9,7 +9,7 @@ use crate::kafka::{self, SendError};
 /// One producer, made anew whenever the relay starts anew, so that nothing of an
 /// earlier time is still on its way.
 pub(super) struct Sender {
-    producer: Option<FutureProducer>,
+    producer: Option<kafka::Producer>,
 }
 
 impl Sender {

@@ -241,7 +241,8 @@ async fn a_lost_connection_loses_the_lock_and_is_made_anew(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn old_rows_go_and_what_is_unsent_stays(pool: PgPool) {
     tables(&pool).await;
-    let settings = RelaySettings { outbox_keep_hours: 72, inbox_keep_hours: 336, ..Default::default() };
+    let settings =
+        RelaySettings { outbox_keep_hours: 72, inbox_keep_hours: 336, ..Default::default() };
     sqlx::raw_sql(
         "INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, created_at, sent_at)
          SELECT gen_random_uuid(), 't', name, 'T', '/t', 's', now(), now() - made, now() - sent

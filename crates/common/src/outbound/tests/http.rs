@@ -15,7 +15,7 @@ fn outbound(port: u16) -> Outbound {
     let base = Url::parse(&format!("http://127.0.0.1:{port}/inner/")).unwrap();
     let retry = RetrySettings { retries_max: 0, ..RetrySettings::default() };
     let settings = OutboundSettings { retry, ..OutboundSettings::default() };
-    Outbound::new("test", base, settings, reqwest::Client::new())
+    Outbound::new("test", base, settings, reqwest::Client::builder().build().unwrap())
 }
 
 async fn call(outbound: &Outbound, path: &str) -> Result<Answer, CallError> {

@@ -87,7 +87,12 @@ fn answer(status: u16) -> Result<Answer, CallError> {
     if status.is_server_error() {
         return Err(CallError::Status(status));
     }
-    Ok(Answer { status, headers: HeaderMap::new(), body: "{}".into(), may_have_arrived_before: false })
+    Ok(Answer {
+        status,
+        headers: HeaderMap::new(),
+        body: "{}".into(),
+        may_have_arrived_before: false,
+    })
 }
 
 /// The whole stack over a script.
@@ -99,7 +104,7 @@ pub(super) fn outbound(settings: &OutboundSettings) -> (Outbound, Script) {
             name: "test",
             base: Url::parse("http://other.test/").unwrap(),
             settings: settings.clone(),
-            client: reqwest::Client::new(),
+            client: reqwest::Client::builder().build().unwrap(),
         }),
     };
     (outbound, script)
@@ -107,7 +112,8 @@ pub(super) fn outbound(settings: &OutboundSettings) -> (Outbound, Script) {
 
 /// A request that is not idempotent by its method.
 pub(super) fn post() -> reqwest::Request {
-    let mut request = reqwest::Request::new(Method::POST, Url::parse("http://other.test/").unwrap());
+    let mut request =
+        reqwest::Request::new(Method::POST, Url::parse("http://other.test/").unwrap());
     *request.body_mut() = Some("{}".into());
     request
 }
