@@ -1,0 +1,230 @@
+//! Every setting of the gateway, with its default and its reason.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use clap::Parser;
+use common::logs::LogFormat;
+use ipnet::IpNet;
+use url::Url;
+
+use crate::cors::OriginPattern;
+use crate::routes::Upstream;
+
+/// The gateway: the one door of the online loan services.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gateway", version)]
+pub struct Config {
+    /// Where clients are answered.
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub http_addr: SocketAddr,
+
+    /// Where operators are answered: /livez, /readyz, /metrics. Never through the gateway itself.
+    #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:9080")]
+    pub admin_addr: SocketAddr,
+
+    /// loan-request: http://host:port, no path.
+    #[arg(long, env = "REQUEST_URL", default_value = "http://127.0.0.1:8290",
+          value_parser = upstream_url)]
+    pub request_url: Url,
+
+    /// loan-auth: http://host:port, no path.
+    #[arg(long, env = "AUTH_URL", default_value = "http://127.0.0.1:8291",
+          value_parser = upstream_url)]
+    pub auth_url: Url,
+
+    /// loan-manager: http://host:port, no path.
+    #[arg(long, env = "MANAGER_URL", default_value = "http://127.0.0.1:8292",
+          value_parser = upstream_url)]
+    pub manager_url: Url,
+
+    /// loan-messenger: http://host:port, no path.
+    #[arg(long, env = "MESSENGER_URL", default_value = "http://127.0.0.1:8293",
+          value_parser = upstream_url)]
+    pub messenger_url: Url,
+
+    /// loan-status: http://host:port, no path.
+    #[arg(long, env = "STATUS_URL", default_value = "http://127.0.0.1:8294",
+          value_parser = upstream_url)]
+    pub status_url: Url,
+
+    /// Requests a second of one client address (of one /64 for IPv6). A load test from one machine
+    /// needs more.
+    #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value = "50")]
+    pub rate_limit_per_second: NonZeroU32,
+
+    /// How many clients' rates are kept; bounds the memory that an attacker with many addresses can
+    /// take (some 300 bytes each).
+    #[arg(long, env = "RATE_LIMIT_CLIENTS_MAX", default_value_t = 100_000)]
+    pub rate_limit_clients_max: u64,
+
+    /// Origins whose pages may call the API, separated by commas; `http://localhost:*` is any port.
+    /// None by default: production has no foreign pages.
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<OriginPattern>,
+
+    /// Networks of the proxies in front (an ingress, a load balancer), separated by commas.
+    /// X-Forwarded-* counts only from them; from everybody else it is overwritten.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Where the keys are that tokens are verified with. While they can't be had, tokens pass
+    /// unverified to the services, each of which verifies them again.
+    #[arg(long, env = "JWKS_URL", default_value = "http://127.0.0.1:8291/.well-known/jwks.json")]
+    pub jwks_url: Url,
+
+    /// The issuer that a token must name.
+    #[arg(long, env = "TOKEN_ISSUER", default_value = "https://tokens.example")]
+    pub token_issuer: String,
+
+    /// The audience that a token must name.
+    #[arg(long, env = "TOKEN_AUDIENCE", default_value = "services")]
+    pub token_audience: String,
+
+    /// Largest body of a request; the largest real one is some 500 bytes.
+    #[arg(long, env = "BODY_MAX_BYTES", default_value_t = 64 * 1024)]
+    pub body_max_bytes: usize,
+
+    /// How long a request may take from its head to the answer's head. A stream's body may take for
+    /// ever.
+    #[arg(long, env = "REQUEST_TIMEOUT_SECONDS", default_value_t = 30)]
+    pub request_timeout_seconds: u64,
+
+    /// Connections from clients at once; further ones wait in the kernel's queue. Bounds memory and
+    /// file handles.
+    #[arg(long, env = "HTTP_CONNECTIONS_MAX", default_value_t = 8_192,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub http_connections_max: u32,
+
+    /// Requests at once to one service; one more is answered 503 at once. Each service has its own
+    /// number, so that a slow one takes no other's: reads of the status go on whatever happens to
+    /// the rest.
+    #[arg(long, env = "UPSTREAM_CONCURRENCY_MAX", default_value_t = 512)]
+    pub upstream_concurrency_max: usize,
+
+    /// Streams (/loanStatus/stream) at once; they last, so they are counted apart from requests.
+    #[arg(long, env = "STREAMS_MAX", default_value_t = 2_000)]
+    pub streams_max: usize,
+
+    /// How long making a connection to a service may take. They are near, so a longer wait only
+    /// takes a place.
+    #[arg(long, env = "CONNECT_TIMEOUT_MS", default_value_t = 300)]
+    pub connect_timeout_ms: u64,
+
+    /// How long an idle connection to a service is kept; shorter than the 10 s after which the
+    /// service closes it, so that no request is sent into a connection that is being closed.
+    #[arg(long, env = "UPSTREAM_IDLE_SECONDS", default_value_t = 4)]
+    pub upstream_idle_seconds: u64,
+
+    /// After this time no new request uses an old connection to a service. So instances that were
+    /// added get their share, and one that is being stopped gets no request any more when it closes
+    /// its connections.
+    #[arg(long, env = "UPSTREAM_CONNECTION_AGE_SECONDS", default_value_t = 5)]
+    pub upstream_connection_age_seconds: u64,
+
+    /// An answer of known length up to this is taken whole before it is passed on, so that one that
+    /// is cut becomes a 502 and not half an answer.
+    #[arg(long, env = "RESPONSE_BUFFER_MAX_BYTES", default_value_t = 256 * 1024)]
+    pub response_buffer_max_bytes: u64,
+
+    /// `json` for machines, `pretty` for a terminal.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+
+    /// What is logged, as tracing's directives. The proxying library logs each failed request by
+    /// itself, which the gateway counts instead.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info,axum_reverse_proxy=off")]
+    pub log_level: String,
+
+    /// The end of the process in good order takes at most this long; then it ends at once. Less
+    /// than the 30 s after which Kubernetes kills.
+    #[arg(long, env = "SHUTDOWN_BOUND_SECONDS", default_value_t = 25,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub shutdown_bound_seconds: u64,
+
+    /// How long requests are still taken after the process has said that it is not ready, so that
+    /// load balancers notice first. 0 where none stands in front; a few seconds in a cluster.
+    #[arg(long, env = "SHUTDOWN_LINGER_SECONDS", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(0..=120))]
+    pub shutdown_linger_seconds: u64,
+}
+
+impl Config {
+    /// Where a service is.
+    #[must_use]
+    pub fn url_of(&self, upstream: Upstream) -> &Url {
+        match upstream {
+            Upstream::Request => &self.request_url,
+            Upstream::Auth => &self.auth_url,
+            Upstream::Manager => &self.manager_url,
+            Upstream::Messenger => &self.messenger_url,
+            Upstream::Status => &self.status_url,
+        }
+    }
+}
+
+fn upstream_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let bare = url.scheme() == "http"
+        && url.host().is_some()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if bare { Ok(url) } else { Err("expected http://host:port and nothing else".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Config, clap::Error> {
+        Config::try_parse_from([&["gateway"], arguments].concat())
+    }
+
+    //
+    #[test]
+    fn every_setting_has_a_flag_a_variable_a_default_and_a_reason() {
+        Config::command().debug_assert();
+        for argument in Config::command().get_arguments() {
+            let name = argument.get_id().as_str();
+            if matches!(name, "help" | "version") {
+                continue;
+            }
+            assert_eq!(argument.get_env().unwrap().to_str().unwrap(), name.to_uppercase());
+            assert!(argument.get_help().is_some_and(|help| help.to_string().len() > 20), "{name}");
+        }
+        let config = parsed(&[]).unwrap();
+        assert_eq!(config.rate_limit_per_second.get(), 50);
+        assert_eq!(config.body_max_bytes, 65_536);
+        assert!(config.cors_origins.is_empty() && config.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_setting_stops_the_start() {
+        for wrong in [
+            ["--request-url", "https://loan-request:8080"],
+            ["--request-url", "http://loan-request:8080/base"],
+            ["--request-url", "loan-request:8080"],
+            ["--rate-limit-per-second", "0"],
+            ["--trusted-proxies", "10.0.0.0/33"],
+            ["--trusted-proxies", "ingress"],
+            ["--cors-origins", "*"],
+            ["--http-connections-max", "0"],
+        ] {
+            assert!(parsed(&wrong).is_err(), "{wrong:?}");
+        }
+        let config = parsed(&[
+            "--trusted-proxies",
+            "10.0.0.0/8,::1/128",
+            "--cors-origins",
+            "http://localhost:*",
+        ])
+        .unwrap();
+        assert_eq!((config.trusted_proxies.len(), config.cors_origins.len()), (2, 1));
+    }
+}

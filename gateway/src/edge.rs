@@ -1,0 +1,145 @@
+//! What the layers share: the settings they obey, and what they count.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::http::Edge as Hops;
+use common::token::TokenVerifier;
+use http::StatusCode;
+use metrics::{Counter, Histogram};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Tokens;
+use crate::config::Config;
+use crate::cors::OriginPattern;
+use crate::proxy::{Connections, PooledProxy};
+use crate::rate::Rate;
+use crate::rescue::Failure;
+use crate::routes::{Found, ROUTES, Upstream};
+use crate::upstream::{Service, Taking};
+
+/// Everything that requests share.
+pub(crate) struct Edge {
+    pub(crate) cors_origins: Vec<OriginPattern>,
+    pub(crate) hops: Hops,
+    pub(crate) rate: Rate,
+    pub(crate) tokens: Tokens,
+    pub(crate) meters: Meters,
+    pub(crate) clock: Clock,
+    pub(crate) body_max_bytes: usize,
+    pub(crate) response_buffer_max_bytes: u64,
+    pub(crate) request_timeout: Duration,
+    /// Cancelled when the end begins: requests are still taken, connections are not kept any more.
+    pub(crate) ending: CancellationToken,
+    /// Cancelled when no request is taken any more.
+    pub(crate) closing: CancellationToken,
+    services: [Service; Upstream::ALL.len()],
+    streams: Arc<Semaphore>,
+}
+
+impl Edge {
+    pub(crate) fn new(
+        config: &Config,
+        verifier: TokenVerifier,
+        clock: Clock,
+        ending: CancellationToken,
+        closing: CancellationToken,
+    ) -> Edge {
+        let request_timeout = Duration::from_secs(config.request_timeout_seconds);
+        let connections = Connections {
+            connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+            idle: Duration::from_secs(config.upstream_idle_seconds),
+            idle_max: config.upstream_concurrency_max,
+            age: Duration::from_secs(config.upstream_connection_age_seconds),
+        };
+        let taking = Taking {
+            buffer_max_bytes: config.response_buffer_max_bytes,
+            deadline: request_timeout,
+        };
+        let services = Upstream::ALL.map(|upstream| {
+            let forward = PooledProxy::new(config.url_of(upstream), connections.clone());
+            Service::new(upstream, Box::new(forward), config.upstream_concurrency_max, taking)
+        });
+        Edge {
+            cors_origins: config.cors_origins.clone(),
+            hops: Hops {
+                public_url: None,
+                allowed_hosts: Vec::new(),
+                trusted_proxies: config.trusted_proxies.clone(),
+            },
+            rate: Rate::new(config.rate_limit_per_second, config.rate_limit_clients_max),
+            tokens: Tokens::new(verifier),
+            meters: Meters::new(),
+            clock,
+            body_max_bytes: config.body_max_bytes,
+            response_buffer_max_bytes: config.response_buffer_max_bytes,
+            request_timeout,
+            ending,
+            closing,
+            services,
+            streams: Arc::new(Semaphore::new(config.streams_max)),
+        }
+    }
+
+    pub(crate) fn service(&self, upstream: Upstream) -> &Service {
+        // The array was made from `Upstream::ALL`, which is in the order of the variants.
+        &self.services[upstream as usize]
+    }
+
+    /// Puts another way of sending in the place of one.
+    #[cfg(test)]
+    pub(crate) fn replace(&mut self, upstream: Upstream, service: Service) {
+        self.services[upstream as usize] = service;
+    }
+
+    /// A place among the streams, which last and so must not take the places of requests.
+    pub(crate) fn stream_place(&self, upstream: Upstream) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| Failure::Busy(upstream))
+    }
+}
+
+/// Counters and histograms, looked up once: finding one by its labels costs more than counting.
+pub(crate) struct Meters {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    by_class: [Counter; 5],
+    seconds: Histogram,
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl Row {
+    fn new(route: &'static str) -> Row {
+        let counter = |class: &'static str| {
+            let labels = [("route", route), ("status", class)];
+            metrics::counter!("gateway_requests_total", &labels)
+        };
+        Row {
+            by_class: CLASSES.map(counter),
+            seconds: metrics::histogram!("gateway_request_seconds", "route" => route),
+        }
+    }
+}
+
+impl Meters {
+    fn new() -> Meters {
+        let labels = ROUTES.iter().map(|route| route.path).chain(["none"]);
+        let rows = labels.map(Row::new).collect();
+        Meters { rows }
+    }
+
+    pub(crate) fn answered(&self, found: Found, status: StatusCode, took: Duration) {
+        let Some(row) = self.rows.get(found.index()) else {
+            return;
+        };
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = row.by_class.get(class) {
+            counter.increment(1);
+        }
+        row.seconds.record(took.as_secs_f64());
+    }
+}

@@ -1,0 +1,117 @@
+//! The life of the process: as common's services live, without a database and without events.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use common::admin::{self, Readiness};
+use common::clock::Clock;
+use common::http::{ServerLimits, serve};
+use common::service::Life;
+use common::shutdown::Shutdown;
+use common::token::{JwksRefresh, TokenVerifier};
+use common::{config, logs, telemetry};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::edge::Edge;
+use crate::stack;
+
+const NAME: &str = "gateway";
+
+/// Connections to the admin port at once: a prober, a collector and a person.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// The key set is fetched within this time or later.
+const KEYS_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Runs the gateway until it is told to end. 0: in good order; 1: not; 2: a setting is wrong.
+#[must_use]
+pub fn run() -> ExitCode {
+    let config: Config = config::load();
+    if let Err(error) = logs::start(NAME, config.log_format, &config.log_level) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime did not start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = match runtime.block_on(live(config)) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the gateway has failed");
+            ExitCode::FAILURE
+        }
+    };
+    runtime.shutdown_background();
+    code
+}
+
+async fn live(config: Config) -> anyhow::Result<ExitCode> {
+    let figures = telemetry::start(NAME)?;
+    let readiness = Readiness::new();
+    let shutdown = Shutdown::new();
+    let bound = Duration::from_secs(config.shutdown_bound_seconds);
+    let linger = Duration::from_secs(config.shutdown_linger_seconds);
+    let mut life = Life::with_bounds(shutdown.clone(), readiness.clone(), bound, linger)?;
+
+    let admin = listen(config.admin_addr, "ADMIN_ADDR").await?;
+    let router = admin::router(readiness.clone(), figures.clone());
+    life.until_last("admin", |stop| {
+        let limits = ServerLimits { connections_max: ADMIN_CONNECTIONS_MAX };
+        ends_well(serve(admin, router, limits, stop, shutdown.hard()))
+    });
+    life.until_last("telemetry", |stop| ends_well(telemetry::sample(figures, None, stop)));
+
+    let clock = Clock::system();
+    let verifier = TokenVerifier::new(&config.token_issuer, &config.token_audience, clock.clone());
+    let http =
+        reqwest::Client::builder().connect_timeout(KEYS_CONNECT_TIMEOUT).no_proxy().build()?;
+    let keys = JwksRefresh::in_memory(verifier.clone(), config.jwks_url.clone(), http);
+    life.work("keys", |stop| ends_well(keys.run(stop)));
+
+    let listener = listen(config.http_addr, "HTTP_ADDR").await?;
+    let (http_addr, admin_addr) = (config.http_addr, config.admin_addr);
+    life.requests("http", |stop| {
+        ends_well(answer(config, verifier, clock, listener, shutdown.clone(), stop))
+    });
+    readiness.set_started();
+    tracing::info!(http = %http_addr, admin = %admin_addr, "started");
+    Ok(life.run().await)
+}
+
+async fn ends_well(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}
+
+async fn listen(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{setting} {address} cannot be listened on"))
+}
+
+/// Answers clients until `stop`, then finishes what it has begun.
+pub(crate) async fn answer(
+    config: Config,
+    verifier: TokenVerifier,
+    clock: Clock,
+    listener: TcpListener,
+    shutdown: Shutdown,
+    stop: CancellationToken,
+) {
+    let limits = ServerLimits {
+        connections_max: usize::try_from(config.http_connections_max).unwrap_or(usize::MAX),
+    };
+    let edge = Arc::new(Edge::new(&config, verifier, clock, shutdown.soft(), stop.clone()));
+    // One service for every path: the table is ours, not the router's.
+    let router = Router::new().fallback_service(stack::build(&edge));
+    serve(listener, router, limits, stop, shutdown.hard()).await;
+}

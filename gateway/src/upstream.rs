@@ -1,0 +1,264 @@
+//! A service behind the gateway: its places, whether it can be reached, when a request is sent to
+//! it again, and how its answer is taken.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use http::request::Parts;
+use http::{Request, Response, Version};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tower_http::timeout::DeadlineBody;
+
+use crate::proxy::{Forward, Unanswered};
+use crate::rescue::Failure;
+use crate::routes::{Limits, Upstream};
+
+/// A request is sent at most so many times.
+const ATTEMPTS_MAX: u32 = 2;
+
+/// After so many connections in a row that could not be made, the service counts as down.
+const DOWN_AFTER_FAILURES: u32 = 5;
+
+/// While it counts as down, one request in this time tries; the others are answered at once.
+const DOWN_PROBE_MS: u64 = 200;
+
+/// How an answer is taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taking {
+    /// An answer of known length up to this is taken whole before any of it is passed on, so that
+    /// one that is cut becomes a 502 and not a short 200.
+    pub(crate) buffer_max_bytes: u64,
+    /// How long a longer one may take to pass through.
+    pub(crate) deadline: Duration,
+}
+
+/// One service.
+pub(crate) struct Service {
+    upstream: Upstream,
+    forward: Box<dyn Forward>,
+    places: Arc<Semaphore>,
+    reach: Reach,
+    taking: Taking,
+}
+
+impl Service {
+    pub(crate) fn new(
+        upstream: Upstream,
+        forward: Box<dyn Forward>,
+        places_max: usize,
+        taking: Taking,
+    ) -> Service {
+        Service {
+            upstream,
+            forward,
+            places: Arc::new(Semaphore::new(places_max)),
+            reach: Reach::new(upstream),
+            taking,
+        }
+    }
+
+    /// A place among the requests of this service. Each service has its own, so that a slow one
+    /// fills no other's: the status can be read while all else is stuck.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_full| Failure::Busy(self.upstream))
+    }
+
+    /// Sends a request and takes the answer.
+    pub(crate) async fn send(
+        &self,
+        parts: Parts,
+        body: Bytes,
+        limits: Limits,
+    ) -> Result<Response<Body>, Failure> {
+        if !self.reach.may_try() {
+            return Err(Failure::Down(self.upstream));
+        }
+        let mut attempt = 1;
+        loop {
+            let last = attempt == ATTEMPTS_MAX;
+            let failed = match self.forward.forward(request_of(&parts, &body)).await {
+                Ok(response) => {
+                    self.reach.succeeded();
+                    match self.take(response, limits).await {
+                        Ok(response) => return Ok(response),
+                        Err(failed) => failed,
+                    }
+                }
+                Err(failed) => failed,
+            };
+            match failed {
+                Unanswered::NotSent if last || !self.reach.failed() => {
+                    return Err(Failure::Down(self.upstream));
+                }
+                Unanswered::Cut if last || !parts.method.is_idempotent() => {
+                    return Err(Failure::Cut(self.upstream));
+                }
+                Unanswered::Loop => return Err(Failure::Loop),
+                Unanswered::NotSent | Unanswered::Cut => {}
+            }
+            metrics::counter!("gateway_retries_total", "upstream" => self.upstream.name())
+                .increment(1);
+            attempt += 1;
+        }
+    }
+
+    async fn take(
+        &self,
+        mut response: Response<Body>,
+        limits: Limits,
+    ) -> Result<Response<Body>, Unanswered> {
+        // The answer's version is that of the connection to the service, which is none of the
+        // client's business.
+        *response.version_mut() = Version::HTTP_11;
+        if limits == Limits::Stream || response.body().is_end_stream() {
+            return Ok(response);
+        }
+        let known_length = response.body().size_hint().exact();
+        let (parts, body) = response.into_parts();
+        let body = if known_length.is_some_and(|length| length <= self.taking.buffer_max_bytes) {
+            let whole = body.collect().await.map_err(|_cut| Unanswered::Cut)?;
+            Body::from(whole.to_bytes())
+        } else {
+            Body::new(DeadlineBody::new(self.taking.deadline, body))
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+/// A request built anew for each attempt; the body's bytes are shared.
+fn request_of(parts: &Parts, body: &Bytes) -> Request<Body> {
+    let mut request =
+        Request::new(if body.is_empty() { Body::empty() } else { Body::from(body.clone()) });
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = parts.headers.clone();
+    request
+}
+
+/// Whether a service can be reached at all. A host that swallows connections would otherwise cost
+/// every request the time of making one.
+struct Reach {
+    upstream: Upstream,
+    started: Instant,
+    failures: AtomicU32,
+    /// Milliseconds since `started`; nobody tries before. 0: it is up.
+    try_again_at_ms: AtomicU64,
+}
+
+impl Reach {
+    fn new(upstream: Upstream) -> Reach {
+        metrics::gauge!("gateway_upstream_up", "upstream" => upstream.name()).set(1.0);
+        Reach {
+            upstream,
+            started: Instant::now(),
+            failures: AtomicU32::new(0),
+            try_again_at_ms: AtomicU64::new(0),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        // One is added because 0 means "up".
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn may_try(&self) -> bool {
+        let at_ms = self.try_again_at_ms.load(Ordering::Relaxed);
+        if at_ms == 0 {
+            return true;
+        }
+        let now_ms = self.now_ms();
+        // Whoever moves the time on is the one that tries.
+        now_ms >= at_ms
+            && self
+                .try_again_at_ms
+                .compare_exchange(
+                    at_ms,
+                    now_ms + DOWN_PROBE_MS,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+
+    fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        if self.try_again_at_ms.swap(0, Ordering::Relaxed) != 0 {
+            metrics::gauge!("gateway_upstream_up", "upstream" => self.upstream.name()).set(1.0);
+            tracing::info!(upstream = self.upstream.name(), "the service can be reached again");
+        }
+    }
+
+    /// Counts a connection that could not be made; whether another may be tried at once.
+    fn failed(&self) -> bool {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if failures < DOWN_AFTER_FAILURES {
+            return true;
+        }
+        let at_ms = self.now_ms() + DOWN_PROBE_MS;
+        if self.try_again_at_ms.swap(at_ms, Ordering::Relaxed) == 0 {
+            metrics::gauge!("gateway_upstream_up", "upstream" => self.upstream.name()).set(0.0);
+            tracing::warn!(upstream = self.upstream.name(), "the service can't be reached");
+        }
+        false
+    }
+}
+
+/// A body that keeps its request's place until it ends, and ends when the gateway does.
+pub(crate) struct Held {
+    body: Body,
+    _place: OwnedSemaphorePermit,
+    /// A stream would hold up the drain for as long as its client stays; the client comes back with
+    /// `Last-Event-ID`.
+    closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Held {
+    pub(crate) fn new(
+        body: Body,
+        place: OwnedSemaphorePermit,
+        closing: Option<CancellationToken>,
+    ) -> Held {
+        Held {
+            body,
+            _place: place,
+            closing: closing.map(|token| Box::pin(token.cancelled_owned())),
+        }
+    }
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if let Some(closing) = &mut this.closing
+            && closing.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut this.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
