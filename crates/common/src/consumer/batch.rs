@@ -49,6 +49,29 @@ pub(super) struct Rejected {
 #[error("the database is away")]
 pub(super) struct Outage(#[source] pub(super) sqlx::Error);
 
+/// Why a transaction did not come about.
+enum Failure {
+    Outage(Outage),
+    /// A handler's, and so perhaps its event's.
+    Handler(HandlerError),
+}
+
+impl Failure {
+    /// What goes wrong outside of the handlers can't be an event's fault.
+    fn outside(error: sqlx::Error) -> Self {
+        Self::Outage(Outage(error))
+    }
+}
+
+impl From<HandlerError> for Failure {
+    fn from(error: HandlerError) -> Self {
+        match error {
+            HandlerError::Database(error) if is_outage(&error) => Self::Outage(Outage(error)),
+            error => Self::Handler(error),
+        }
+    }
+}
+
 /// Works on `batch`. When it returns, everything but the rejected is committed;
 /// they are the caller's to put among the dead letters. After an outage any part
 /// of the batch may be committed: working on it again finds that out by itself.
@@ -75,8 +98,8 @@ pub(super) async fn work(
     }
     match together(db, subscriptions, &handled).await {
         Ok(()) => {}
-        Err(HandlerError::Database(error)) if is_outage(&error) => return Err(Outage(error)),
-        Err(_) => {
+        Err(Failure::Outage(outage)) => return Err(outage),
+        Err(Failure::Handler(_)) => {
             for one in &handled {
                 if let Some((reason, attempts)) = alone(db, subscriptions, one).await? {
                     rejected.push(Rejected { index: one.0, reason, attempts });
@@ -96,15 +119,15 @@ async fn together(
     db: &Db,
     subscriptions: &Subscriptions,
     handled: &[Handled<'_>],
-) -> Result<(), HandlerError> {
+) -> Result<(), Failure> {
     if handled.is_empty() {
         return Ok(());
     }
-    let mut tx = db.pool().begin().await?;
+    let mut tx = db.pool().begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
-    inbox::revive(&mut tx, &redriven).await?;
+    inbox::revive(&mut tx, &redriven).await.map_err(Failure::outside)?;
     let events: Vec<_> = handled.iter().map(|one| one.1).collect();
-    let claimed = inbox::claim(&mut tx, &events).await?;
+    let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
     let mut open = claimed.clone();
     for event in &events {
         // Taken out, because the same event may be in the batch twice.
@@ -112,7 +135,8 @@ async fn together(
             subscriptions.run(&mut tx, event).instrument(span(event)).await?;
         }
     }
-    tx.commit().await?;
+    // A deferred constraint speaks up here.
+    tx.commit().await.map_err(HandlerError::Database)?;
     db.wake();
     open = claimed;
     for event in &events {
@@ -132,12 +156,12 @@ async fn alone(
     loop {
         match together(db, subscriptions, std::slice::from_ref(one)).await {
             Ok(()) => return Ok(None),
-            Err(HandlerError::Database(error)) if is_outage(&error) => return Err(Outage(error)),
-            Err(HandlerError::Database(_)) if attempts < ATTEMPTS_MAX => {
+            Err(Failure::Outage(outage)) => return Err(outage),
+            Err(Failure::Handler(HandlerError::Database(_))) if attempts < ATTEMPTS_MAX => {
                 attempts += 1;
                 tokio::time::sleep(ATTEMPT_PAUSE).await;
             }
-            Err(error) => return Ok(Some((error.reason(), attempts))),
+            Err(Failure::Handler(error)) => return Ok(Some((error.reason(), attempts))),
         }
     }
 }

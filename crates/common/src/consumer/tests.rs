@@ -274,9 +274,17 @@ async fn a_database_that_is_away_costs_no_event(pool: PgPool) {
     assert!(work(&db, &batch).await.is_empty());
     assert_eq!(notes(&db).await, ["a", "b"]);
 
-    let closed = Db::from_pool(db.pool().clone());
-    closed.pool().close().await;
-    batch::work(&closed, &subscriptions(), &incoming(&["c"])).await.unwrap_err();
+    // Whatever it says when it lets nobody in, it is not said of an event.
+    let name: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(db.pool()).await.unwrap();
+    let shut = format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(shut)).execute(db.pool()).await.unwrap();
+    let options = db.pool().connect_options().as_ref().clone();
+    let outside = Db::from_pool(PgPool::connect_lazy_with(options));
+    let outage = batch::work(&outside, &subscriptions(), &incoming(&["c"])).await.unwrap_err();
+    let code = outage.0.as_database_error().unwrap().code().unwrap();
+    assert_eq!(code, "55000");
+    assert!(!crate::db::is_infrastructure(&outage.0), "else this proves nothing");
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! The wiring.
+
+use common::service::{Context, Wired};
+use sqlx::migrate::Migrator;
+
+use crate::clients::loan_auth::LoanAuth;
+use crate::config::Config;
+use crate::tasks::{decide_pending, purge_refused};
+use crate::usecases::Desk;
+use crate::{events, http};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The service.
+pub struct App;
+
+impl common::service::App for App {
+    const NAME: &'static str = "loan-request";
+    const HTTP_PORT: u16 = 8290;
+    type Config = Config;
+    const MIGRATIONS: &Migrator = &MIGRATIONS;
+
+    async fn wire(config: Config, ctx: Context) -> anyhow::Result<Wired> {
+        let auth = LoanAuth::new(
+            &config.auth.auth_url,
+            config.auth.service_credential.clone(),
+            config.auth.certify(),
+            config.auth.void(),
+            &ctx.http,
+        );
+        let desk =
+            Desk { db: ctx.db.clone(), clock: ctx.clock.clone(), auth, timing: config.timing() };
+        let deciding =
+            decide_pending(desk.clone(), config.background.decide_pending(), ctx.shutdown.clone());
+        let purging =
+            purge_refused(desk.clone(), config.background.purge_refused(), ctx.shutdown.clone());
+        Ok(Wired {
+            router: http::router(desk).into(),
+            subscriptions: events::subscriptions(ctx.clock),
+            tasks: vec![
+                ("decide_pending", Box::pin(deciding)),
+                ("purge_refused", Box::pin(purging)),
+            ],
+        })
+    }
+
+    fn openapi() -> Option<utoipa::openapi::OpenApi> {
+        Some(crate::openapi())
+    }
+}

@@ -1,0 +1,3 @@
+//! The one synchronous call: to loan-auth.
+
+pub mod loan_auth;

@@ -1,0 +1,191 @@
+//! `POST /loanRequests`
+
+mod body;
+#[cfg(test)]
+mod tests;
+
+use ::events::codes::{RequestKind, RequestStatus};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use common::config::Secret;
+use common::hal::Resource;
+use common::http::{BaseUrl, ClientAddress, Json};
+use common::idempotency::IdempotencyKey;
+use common::problem::Problem;
+use common::token::Principal;
+
+use self::body::NewLoanRequest;
+use super::loan_request_shapes::{
+    LoanRequestBody, PendingBody, address, pending, problem_example, resource, resource_example,
+};
+use crate::clients::loan_auth::Proof;
+use crate::domain::submission::Bearer;
+use crate::error::Error;
+use crate::store::loan_request::LoanRequest;
+use crate::usecases::{self, Desk, Order, Submitted};
+
+/// The loan's version that tells of this request.
+const LOAN_VERSION: HeaderName = HeaderName::from_static("loan-version");
+/// Says that the answer is that of an earlier request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Apply for a loan, or ask to repay one
+///
+/// The caller is certified at once, by login name, name and password or by a
+/// bearer token. Nothing is accepted before that. What is accepted is worked on
+/// from then on, whatever else may be down.
+///
+/// With an `Idempotency-Key` the same request sent again is one request: it is
+/// answered with what became of the first, after the caller has been certified
+/// again.
+#[utoipa::path(
+    post,
+    path = "/loanRequests",
+    tag = "loanRequests",
+    operation_id = "submit_loan_request",
+    request_body = NewLoanRequest,
+    params(
+        ("Idempotency-Key" = Option<String>, Header,
+         description = "1 to 255 visible ASCII characters; kept for 24 h for this caller, with a hash of the body without the password"),
+        ("Authorization" = Option<String>, Header, description = "`Bearer` and a customer's token, in place of the credentials in the body"),
+    ),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 201, description = "Certified and accepted; or it was before, under the same key",
+         body = Resource<LoanRequestBody>, headers(
+             ("Location" = String, description = "the request"),
+             ("Loan-Version" = Option<String>, description = "of an application: the version of its loan at which the status shows it; opaque"),
+             ("Idempotency-Replayed" = Option<bool>, description = "`true` if it was accepted before"),
+         ),
+         example = json!(resource_example(RequestStatus::Pending))),
+        (status = 202, description = "Not known yet whether the caller is certified. `Location` is this request as soon as that is decided, or 404",
+         body = Resource<PendingBody>,
+         headers(("Location" = String, description = "the request"))),
+        (status = 400, description = "`malformed-body`: not JSON, not UTF-8 or nested too deep; `bad-idempotency-key`",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(400, "Bad Request", "malformed-body", "The body is not JSON (line 1, column 1)."))),
+        (status = 401, description = "`unauthenticated`: the bearer token is not valid",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(401, "Unauthorized", "unauthenticated", "The token has expired."))),
+        (status = 403, description = "`not-certified`: the credentials or the token are not a customer's, or not the same customer's",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(403, "Forbidden", "not-certified", "The login name, name and password, or the token, are not those of a customer."))),
+        (status = 404, description = "`request-cancelled`: the request under this key was accepted and has been cancelled since",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(404, "Not Found", "request-cancelled", "The request was accepted, and has been cancelled since."))),
+        (status = 409, description = "`request-in-flight`: the request under this key is being answered",
+         body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "seconds")),
+         example = json!(problem_example(409, "Conflict", "request-in-flight", "The same request is being answered. Ask again for its answer."))),
+        (status = 413, description = "`body-too-large`", body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(413, "Payload Too Large", "body-too-large", "The body may have at most 65536 bytes."))),
+        (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(415, "Unsupported Media Type", "unsupported-media-type", "The body must be `application/json`."))),
+        (status = 421, description = "`misdirected-request`: this host name is not served here",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(421, "Misdirected Request", "misdirected-request", "This host name is not served here."))),
+        (status = 422, description = "`invalid`: wrong fields, each in `errors`; `idempotency-key-reused`: the key stands for another body",
+         body = Problem, content_type = "application/problem+json",
+         example = json!({
+             "type": "/problems/invalid", "title": "Unprocessable Entity", "status": 422, "code": "invalid",
+             "detail": "The request has wrong fields.", "instance": "/loanRequests",
+             "errors": [{ "field": "amountOfMoney", "message": "must be between 1 and 1000000000000 won" }]
+         })),
+        (status = 429, description = "`too-many-failures`: too many proofs were wrong before this one",
+         body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "seconds")),
+         example = json!(problem_example(429, "Too Many Requests", "too-many-failures", "Too many attempts have failed. Try again later."))),
+        (status = 500, description = "`internal`", body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(500, "Internal Server Error", "internal", "An error on our side. It has been recorded."))),
+        (status = 503, description = "`certification-unavailable`, `unavailable`: nothing was accepted; the key, if any, is free",
+         body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "seconds")),
+         example = json!(problem_example(503, "Service Unavailable", "certification-unavailable", "Nobody could be certified now, so nothing was accepted. Try again."))),
+    )
+)]
+pub(super) async fn submit_loan_request(
+    State(desk): State<Desk>,
+    base: BaseUrl,
+    ClientAddress(client_address): ClientAddress,
+    principal: Option<Principal>,
+    key: Option<IdempotencyKey>,
+    headers: HeaderMap,
+    Json(body): Json<NewLoanRequest>,
+) -> Result<Response, Error> {
+    let (submission, password) = body.check(principal.is_some())?;
+    let token = principal.as_ref().and_then(|_| bearer_token(&headers));
+    let order = Order {
+        submission,
+        bearer: principal.map(|principal| Bearer {
+            id: principal.subject.into(),
+            user_id: principal.username,
+            user_name: principal.name,
+        }),
+        proof: Proof { password, token },
+        client_address,
+        key,
+    };
+    let outcome = usecases::submit_loan_request(&desk, &order).await;
+    count(&outcome);
+    Ok(match outcome? {
+        Submitted::Certified { request, replayed } => created(request, replayed, &base),
+        Submitted::Pending(request) => accepted(&request, &base),
+    })
+}
+
+/// The token that the extractor has found good, for loan-auth, which also knows
+/// whether it was taken back.
+fn bearer_token(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, token) = value.split_once(' ')?;
+    Some(Secret::from(token.trim().to_owned()))
+}
+
+fn created(request: LoanRequest, replayed: bool, base: &BaseUrl) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, header_value(&address(base, request.id)));
+    if let Some(version) = loan_version(request.kind) {
+        headers.insert(LOAN_VERSION, version);
+    }
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    (StatusCode::CREATED, headers, Json(resource(request, base))).into_response()
+}
+
+/// The number that the first event of a new loan has. A repayment's event is
+/// counted with its loan's, and nobody here knows how many there are.
+fn loan_version(kind: RequestKind) -> Option<HeaderValue> {
+    match kind {
+        RequestKind::Apply => Some(HeaderValue::from_static("1")),
+        RequestKind::Repay => None,
+    }
+}
+
+fn accepted(request: &LoanRequest, base: &BaseUrl) -> Response {
+    let location = [(header::LOCATION, header_value(&address(base, request.id)))];
+    (StatusCode::ACCEPTED, location, Json(pending(request, base))).into_response()
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    // An address is ASCII; should one ever not be, the answer goes without it.
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Counts a submission by what it came to.
+fn count(outcome: &Result<Submitted, Error>) {
+    let outcome = match outcome {
+        Ok(Submitted::Certified { replayed: false, .. }) => "certified",
+        Ok(Submitted::Certified { replayed: true, .. }) => "replayed",
+        Ok(Submitted::Pending(_)) => "pending",
+        Err(Error::Refused) => "refused",
+        Err(Error::Throttled { .. }) => "throttled",
+        Err(Error::Unavailable { .. }) => "unavailable",
+        Err(Error::InFlight { .. }) => "in-flight",
+        Err(Error::KeyReused) => "key-reused",
+        Err(Error::RequestCancelled) => "cancelled",
+        Err(Error::NotFound | Error::NoRole | Error::Request(_) | Error::Step(_)) => "failed",
+    };
+    metrics::counter!("loan_request_submissions_total", "outcome" => outcome).increment(1);
+}

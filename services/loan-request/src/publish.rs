@@ -1,0 +1,29 @@
+//! Domain change → public event; the only place that builds one.
+
+use ::events::codes::RejectionReason;
+use ::events::{CustomerId, LoanId, LoanRequestCancelled};
+use common::clock::Clock;
+use common::event::NewEvent;
+
+use crate::store::loan_request::LoanRequest;
+
+/// A certified request was compensated. Of one that nobody has proven, nothing
+/// is ever published.
+#[must_use]
+pub fn loan_request_cancelled(
+    request: &LoanRequest,
+    customer_id: CustomerId,
+    loan_id: Option<LoanId>,
+    reason: RejectionReason,
+    clock: &Clock,
+) -> NewEvent {
+    let event = LoanRequestCancelled {
+        loan_request_id: request.id,
+        loan_id,
+        request_id: request.kind,
+        customer_id,
+        reason,
+        cancelled_at: clock.now(),
+    };
+    NewEvent::of(&event, clock)
+}

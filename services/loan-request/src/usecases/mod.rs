@@ -1,0 +1,70 @@
+//! The steps that commit together, and the order of those that cannot: what is
+//! written before loan-auth is asked, and what after it has answered.
+
+mod compensate_loan_request;
+mod decide_loan_request;
+mod receive_loan_request;
+mod replay_loan_request;
+mod settle_certification;
+mod submit_loan_request;
+
+pub use compensate_loan_request::{Rejection, compensate_loan_request};
+pub use decide_loan_request::decide_loan_request;
+pub use receive_loan_request::receive_loan_request;
+pub use replay_loan_request::{Replay, replay_loan_request};
+pub use settle_certification::settle_certification;
+pub use submit_loan_request::{Order, Submitted, submit_loan_request};
+
+use common::clock::Clock;
+use common::db::{Db, Retryable};
+use time::Duration;
+
+use crate::clients::loan_auth::LoanAuth;
+use crate::domain::standing::Contradiction;
+
+/// What the use cases that ask loan-auth work with. Cloning is cheap.
+#[derive(Clone)]
+pub struct Desk {
+    /// The database.
+    pub db: Db,
+    /// The time and new ids.
+    pub clock: Clock,
+    /// Who certifies.
+    pub auth: LoanAuth,
+    /// How long things may take.
+    pub timing: Timing,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// No request is being answered longer than this after its submission.
+    pub answer_window: Duration,
+    /// The decision of a request may be asked for by others so long after its
+    /// submission. Longer than the window, so that nobody voids what is still
+    /// being asked.
+    pub decide_after: Duration,
+}
+
+/// Why a step on a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// There is no such request.
+    #[error("there is no such request")]
+    NoSuchRequest,
+    /// It cannot be true.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The database did not do it.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Retryable for StepError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::NoSuchRequest | Self::Contradiction(_) => false,
+            Self::Database(error) => error.is_retryable(),
+        }
+    }
+}

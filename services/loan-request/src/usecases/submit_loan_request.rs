@@ -1,0 +1,271 @@
+//! A customer submits a request: written down, certified, answered.
+//!
+//! Whatever dies when, the row says what is to be done: it is written before
+//! loan-auth is asked, and until it is decided it has a deadline after which any
+//! instance asks for the decision ([`decide_loan_request`]). loan-auth's event
+//! tells it too. So an answer that is not written is only late, never lost.
+//!
+//! [`decide_loan_request`]: super::decide_loan_request
+
+use std::net::IpAddr;
+
+use ::events::codes::RequestKind;
+use ::events::{CustomerId, LoanId, LoanRequestId};
+use common::db::described;
+use common::idempotency::{self, Claim, IdempotencyKey};
+use serde::Serialize;
+
+use super::{Desk, Replay, StepError, replay_loan_request, settle_certification};
+use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Proof, Question};
+use crate::domain::standing::{Refusal, Standing, Verdict, Withdrawal};
+use crate::domain::submission::{Bearer, Submission, caller};
+use crate::error::Error;
+use crate::store::loan_request::{self, LoanRequest};
+
+/// Under which name this operation's keys are kept.
+const ROUTE: &str = "POST /loanRequests";
+
+/// How often a key that has just become free is claimed anew. It is free only
+/// once unless others use the same key at the same moment.
+const ROUNDS_MAX: u32 = 3;
+
+/// What a caller sends.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The request.
+    pub submission: Submission,
+    /// Who the token says that the caller is.
+    pub bearer: Option<Bearer>,
+    /// What proves the caller.
+    pub proof: Proof,
+    /// Where the caller is.
+    pub client_address: IpAddr,
+    /// What the caller calls this request.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What a submission came to.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is certified.
+    Certified {
+        /// The request.
+        request: LoanRequest,
+        /// It was certified before, when the caller sent it first.
+        replayed: bool,
+    },
+    /// It is not known yet whether it is certified.
+    Pending(LoanRequest),
+}
+
+impl Order {
+    /// The loan that the request with this id is about, where that is known.
+    pub(super) fn loan_id(&self, id: LoanRequestId) -> Option<LoanId> {
+        match self.submission.kind {
+            RequestKind::Apply => Some(id.into()),
+            RequestKind::Repay => self.submission.loan_id,
+        }
+    }
+
+    /// What ties a key to this request: everything but what proves the caller.
+    fn hash(&self) -> [u8; 32] {
+        #[derive(Serialize)]
+        struct Hashed<'a> {
+            kind: RequestKind,
+            loan_id: Option<LoanId>,
+            name: &'a str,
+            amount: i64,
+            account_no: Option<&'a str>,
+            user_mobile: Option<&'a str>,
+            user_id: Option<String>,
+            user_name: Option<&'a str>,
+        }
+        let submission = &self.submission;
+        idempotency::hash_of(&Hashed {
+            kind: submission.kind,
+            loan_id: submission.loan_id,
+            name: &submission.name,
+            amount: submission.amount.get(),
+            account_no: submission.account_no.as_deref(),
+            user_mobile: submission.user_mobile.as_deref(),
+            user_id: submission.user_id.as_deref().map(str::to_lowercase),
+            user_name: submission.user_name.as_deref(),
+        })
+    }
+
+    /// The row of this order, undecided.
+    fn request(&self, desk: &Desk) -> LoanRequest {
+        let id = LoanRequestId::from(desk.clock.new_id());
+        let bearer = self.bearer.as_ref();
+        let submission = &self.submission;
+        LoanRequest {
+            id,
+            kind: submission.kind,
+            loan_id: self.loan_id(id),
+            name: submission.name.clone(),
+            amount: submission.amount,
+            account_no: submission.account_no.clone(),
+            user_mobile: submission.user_mobile.clone(),
+            user_id: submission.user_id.clone().or_else(|| bearer?.user_id.clone()),
+            user_name: submission.user_name.clone().or_else(|| bearer?.user_name.clone()),
+            claimed_customer_id: bearer.map(|bearer| bearer.id),
+            standing: Standing::Undecided,
+            reason: None,
+            comment: None,
+            submitted_at: desk.clock.now(),
+            certified_at: None,
+            received_at: None,
+            version: 1,
+        }
+    }
+}
+
+/// Submits a request.
+///
+/// # Errors
+/// If it is not accepted. Then there is no loan and never will be one of it.
+pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted, Error> {
+    for _ in 0..ROUNDS_MAX {
+        // Before anything is written: a refusal leaves nothing behind.
+        let permit = desk.auth.reserve()?;
+        let request = order.request(desk);
+        match write_down(desk, order, &request).await? {
+            Claim::Fresh => return certify(desk, order, request, permit).await,
+            Claim::OtherBody => return Err(Error::KeyReused),
+            Claim::Existing { resource_id } => {
+                match replay_loan_request(desk, order, resource_id.into(), permit).await? {
+                    Replay::Shown(request) => {
+                        return Ok(Submitted::Certified { request, replayed: true });
+                    }
+                    Replay::Pending(request) => return Ok(Submitted::Pending(request)),
+                    Replay::KeyIsFree => {}
+                }
+            }
+        }
+    }
+    Err(Error::in_flight())
+}
+
+/// Commits the row, and the claim on its key if it has one.
+async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result<Claim, Error> {
+    let decide_after = request.submitted_at + desk.timing.decide_after;
+    let Some(key) = &order.key else {
+        // One statement is a transaction of its own; nearly every request comes
+        // this way, and each round trip that it saves counts.
+        loan_request::insert(desk.db.pool(), request, decide_after).await?;
+        return Ok(Claim::Fresh);
+    };
+    let scope = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
+    let hash = order.hash();
+    let id = request.id.as_uuid();
+    desk.db
+        .in_tx("submit_loan_request", async |tx| {
+            let claim =
+                idempotency::claim(tx, &scope, ROUTE, key, hash, id, request.submitted_at).await?;
+            if claim == Claim::Fresh {
+                loan_request::insert(&mut *tx, request, decide_after).await?;
+            }
+            Ok(claim)
+        })
+        .await
+}
+
+/// Asks loan-auth, which is never done inside a transaction.
+async fn certify(
+    desk: &Desk,
+    order: &Order,
+    request: LoanRequest,
+    permit: Permit,
+) -> Result<Submitted, Error> {
+    let id = request.id;
+    let question = Question {
+        id,
+        loan_id: request.loan_id,
+        submission: &order.submission,
+        proof: &order.proof,
+        client_address: order.client_address,
+    };
+    match desk.auth.certify(permit, question).await {
+        Ok(Certification::Decided(verdict)) => conclude(desk, request, verdict).await,
+        Ok(Certification::Throttled { retry_after }) => {
+            settle(desk, id, Verdict::Refused(Refusal::Throttled)).await?;
+            Err(Error::Throttled { retry_after })
+        }
+        Err(NoAnswer::NotTaken) => {
+            conclude(desk, request, Verdict::Withdrawn(Withdrawal::Unreachable)).await
+        }
+        Err(NoAnswer::Unknown) => match desk.auth.void(id).await {
+            Ok(verdict) => conclude(desk, request, verdict).await,
+            Err(_) => {
+                // The task that asks on need not wait for the deadline; should
+                // this fail, it waits for it.
+                if let Err(error) =
+                    loan_request::make_due(desk.db.pool(), id, desk.clock.now()).await
+                {
+                    later(id, &error);
+                }
+                Ok(Submitted::Pending(request))
+            }
+        },
+    }
+}
+
+/// Writes down what was decided, and makes the answer of it.
+async fn conclude(
+    desk: &Desk,
+    mut request: LoanRequest,
+    verdict: Verdict,
+) -> Result<Submitted, Error> {
+    settle(desk, request.id, verdict).await?;
+    match verdict {
+        Verdict::Certified(customer) => {
+            request.standing = Standing::Certified(customer);
+            request.certified_at = Some(desk.clock.now());
+            request.version += 1;
+            Ok(Submitted::Certified { request, replayed: false })
+        }
+        Verdict::Refused(_) => Err(Error::Refused),
+        Verdict::Withdrawn(_) => Err(Error::unavailable()),
+    }
+}
+
+/// Writes down what was decided. A database that fails now changes nothing about
+/// the decision: it is loan-auth's, and the row comes to it later.
+async fn settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), Error> {
+    match try_settle(desk, id, verdict).await {
+        Ok(()) => Ok(()),
+        Err(StepError::Database(error)) => {
+            later(id, &error);
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn try_settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), StepError> {
+    let at = desk.clock.now();
+    if let Verdict::Certified(customer) = verdict
+        && certified_at_once(desk, id, customer, at).await?
+    {
+        return Ok(());
+    }
+    desk.db
+        .in_tx("settle_certification", async |tx| settle_certification(tx, id, verdict, at).await)
+        .await?;
+    Ok(())
+}
+
+/// What is nearly always true and needs one statement: nobody was faster.
+async fn certified_at_once(
+    desk: &Desk,
+    id: LoanRequestId,
+    customer: CustomerId,
+    at: time::OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    loan_request::certify_undecided(desk.db.pool(), id, customer, at).await
+}
+
+fn later(id: LoanRequestId, error: &sqlx::Error) {
+    metrics::counter!("loan_request_settled_later_total").increment(1);
+    tracing::warn!(loan_request_id = %id, error = %described(error), "a decision could not be written; it will be asked for again");
+}
