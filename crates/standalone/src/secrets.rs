@@ -1,0 +1,155 @@
+//! Passwords, credentials and keys: made once, kept where only we can read.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use crate::services::Service;
+
+/// What one system needs to keep to itself. Its `Debug` shows none of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// The password of PostgreSQL's superuser.
+    pub superuser_password: String,
+    /// The password of each service's role.
+    pub role_passwords: BTreeMap<String, String>,
+    /// What loan-request shows to loan-auth.
+    pub service_credential: String,
+    /// What tokens are signed with: Ed25519, PKCS#8, PEM.
+    pub token_signing_key: String,
+}
+
+impl Secrets {
+    /// New ones.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness.
+    pub fn generate() -> anyhow::Result<Self> {
+        let mut role_passwords = BTreeMap::new();
+        for role in Service::WITH_DATABASE.iter().filter_map(|service| service.role()) {
+            role_passwords.insert(role.to_owned(), random_text()?);
+        }
+        Ok(Self {
+            superuser_password: random_text()?,
+            role_passwords,
+            service_credential: random_text()?,
+            token_signing_key: signing_key()?,
+        })
+    }
+
+    /// With the same passwords for the database's roles in every test: the roles
+    /// belong to the server, which many tests share.
+    #[must_use]
+    pub(crate) fn with_passwords_of_tests(mut self) -> Self {
+        for (role, password) in &mut self.role_passwords {
+            *password = format!("{role}-of-tests");
+        }
+        self
+    }
+
+    /// Those kept in a file; made and written there if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read or written, or does not hold what it should.
+    pub fn load_or_generate(file: &Path) -> anyhow::Result<Self> {
+        match std::fs::read(file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} does not hold the secrets", file.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secrets = Self::generate()?;
+                write_private(file, &serde_json::to_vec_pretty(&secrets)?)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+                Ok(secrets)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+///
+/// The folder is not there or can't be written.
+pub fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = file.with_extension("new");
+    let mut handle = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    handle.write_all(content)?;
+    handle.sync_all()?;
+    std::fs::rename(unfinished, file)
+}
+
+/// 192 random bits as text that needs no quoting in addresses.
+pub(crate) fn random_text() -> anyhow::Result<String> {
+    let mut bytes = [0; 24];
+    SystemRandom::new().fill(&mut bytes).ok().context("the system gives no randomness")?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn signing_key() -> anyhow::Result<String> {
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
+        .ok()
+        .context("cannot make a signing key")?;
+    let body = BASE64_STANDARD.encode(document.as_ref());
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use aws_lc_rs::signature::KeyPair as _;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_only_the_owner_may_read_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secrets.json");
+        let made = Secrets::load_or_generate(&file).unwrap();
+        let read = Secrets::load_or_generate(&file).unwrap();
+        assert_eq!(made.service_credential, read.service_credential);
+        assert_eq!(made.token_signing_key, read.token_signing_key);
+        assert_eq!(made.role_passwords.len(), 5);
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_signing_key_is_an_ed25519_key() {
+        let pem = signing_key().unwrap();
+        let body = pem.lines().nth(1).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(&BASE64_STANDARD.decode(body).unwrap()).unwrap();
+        assert_eq!(pair.public_key().as_ref().len(), 32);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let secrets = Secrets::generate().unwrap();
+        assert_eq!(format!("{secrets:?}"), "Secrets { .. }");
+    }
+}

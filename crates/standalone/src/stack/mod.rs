@@ -1,0 +1,189 @@
+//! A whole system, or a part of it, of the real processes, for one test.
+
+mod builder;
+mod database;
+mod service_process;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+pub use builder::StackBuilder;
+pub use service_process::{READY_TIMEOUT, STOP_TIMEOUT, ServiceProcess};
+
+use crate::broker_process::{Broker, BrokerProcessSettings, topics};
+use crate::net::PortBlock;
+use crate::postgres::{Database, Postgres};
+use crate::process::Launch;
+use crate::services::Service;
+use crate::wiring::{Ports, Wiring};
+use database::OwnDatabase;
+
+/// A running system. Dropping it ends its processes and removes its data.
+///
+/// The fields are dropped in their order: the services before what they use.
+#[derive(Debug)]
+pub struct Stack {
+    services: BTreeMap<Service, ServiceProcess>,
+    broker: Option<Broker>,
+    database: OwnDatabase,
+    wiring: Wiring,
+    settings: Vec<(Option<Service>, String, String)>,
+    bin_dir: PathBuf,
+    ports: PortBlock,
+    instances: u32,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Says what a stack is to be made of.
+    #[must_use]
+    pub fn builder() -> StackBuilder {
+        StackBuilder::default()
+    }
+
+    /// The gateway's address, without a slash at the end.
+    #[must_use]
+    pub fn gateway_url(&self) -> String {
+        self.wiring.url(Service::Gateway)
+    }
+
+    /// A service's own address, without a slash at the end.
+    #[must_use]
+    pub fn url(&self, service: Service) -> String {
+        self.wiring.url(service)
+    }
+
+    /// A service's process.
+    ///
+    /// # Panics
+    ///
+    /// The stack was built without it.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test that asks for what it left out is wrong")]
+    pub fn service(&self, service: Service) -> &ServiceProcess {
+        self.services.get(&service).expect("the stack was built without this service")
+    }
+
+    /// A service's process, to do something to it.
+    ///
+    /// # Panics
+    ///
+    /// The stack was built without it.
+    #[expect(clippy::expect_used, reason = "a test that asks for what it left out is wrong")]
+    pub fn service_mut(&mut self, service: Service) -> &mut ServiceProcess {
+        self.services.get_mut(&service).expect("the stack was built without this service")
+    }
+
+    /// All processes of services.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceProcess> {
+        self.services.values()
+    }
+
+    /// The embedded broker.
+    ///
+    /// # Panics
+    ///
+    /// The stack uses another one.
+    #[expect(clippy::expect_used, reason = "a test that asks for what it left out is wrong")]
+    pub fn broker_mut(&mut self) -> &mut Broker {
+        self.broker.as_mut().expect("the stack uses a broker that is not its own")
+    }
+
+    /// The stack's own server.
+    ///
+    /// # Panics
+    ///
+    /// The stack uses another one.
+    #[expect(clippy::expect_used, reason = "a test that asks for what it left out is wrong")]
+    pub fn postgres_mut(&mut self) -> &mut Postgres {
+        self.database.server_mut().expect("the stack uses a database server that is not its own")
+    }
+
+    /// What Kafka clients are given as `bootstrap.servers`.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.wiring.bootstrap
+    }
+
+    /// The database: each service's address and the superuser's.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        self.database.database()
+    }
+
+    /// What loan-request shows to loan-auth.
+    #[must_use]
+    pub fn service_credential(&self) -> &str {
+        &self.wiring.secrets.service_credential
+    }
+
+    /// Starts one more process of a service, on ports of its own; it is the
+    /// caller's. Those of the stack don't know it.
+    ///
+    /// # Errors
+    ///
+    /// It can't be started or does not get ready.
+    pub async fn another(&mut self, service: Service) -> anyhow::Result<ServiceProcess> {
+        let ports = Ports { http: self.ports.port()?, admin: self.ports.port()? };
+        self.instances += 1;
+        let name = format!("{service}-{}", self.instances);
+        let mut process = ServiceProcess::start(service, ports, self.launch(service, ports, &name))?;
+        process.wait_ready().await?;
+        Ok(process)
+    }
+
+    /// Everything that all processes have written, by the name of the process.
+    #[must_use]
+    pub fn logs(&self) -> BTreeMap<String, String> {
+        let mut logs = BTreeMap::new();
+        for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                logs.insert(name, String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+        logs
+    }
+
+    async fn start_services(&mut self, services: &[Service]) -> anyhow::Result<()> {
+        for &service in services {
+            let ports = self.wiring.ports.get(&service).copied().context("a service without ports")?;
+            let launch = self.launch(service, ports, service.name());
+            self.services.insert(service, ServiceProcess::start(service, ports, launch)?);
+        }
+        for process in self.services.values_mut() {
+            process.wait_ready().await?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, service: Service, ports: Ports, name: &str) -> Launch {
+        let log = self.folder.path().join(format!("{name}.log"));
+        let mut launch = Launch::new(name, self.bin_dir.join(service.name()), log);
+        launch.launcher = Some(self.bin_dir.join("standalone"));
+        launch.environment = self.wiring.environment(service, ports);
+        for (whose, name, value) in &self.settings {
+            if whose.is_none_or(|whose| whose == service) {
+                launch.environment.push((name.clone(), value.clone()));
+            }
+        }
+        launch
+    }
+}
+
+fn broker_settings(folder: &TempDir, bin_dir: &std::path::Path, port: u16) -> BrokerProcessSettings {
+    BrokerProcessSettings {
+        program: bin_dir.join("standalone"),
+        data: folder.path().join("broker"),
+        log: folder.path().join("broker.log"),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        topics: topics(),
+        compaction_seconds: None,
+    }
+}

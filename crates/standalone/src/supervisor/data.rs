@@ -1,0 +1,187 @@
+//! The data folder, and what is written down in it.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use super::plan::PartName;
+use crate::postgres;
+use crate::process::Identity;
+
+/// A child as it was last started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChildState {
+    /// The process.
+    pub identity: Identity,
+    /// Where it listens.
+    pub address: String,
+    /// Where it says whether it is ready, if it does.
+    pub admin_address: Option<String>,
+    /// How often it had to be started again.
+    pub restarts: u32,
+}
+
+/// What a supervisor runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// The supervisor itself.
+    pub supervisor: Identity,
+    /// Whether all was ready once.
+    pub ready: bool,
+    /// The children by name.
+    pub children: BTreeMap<String, ChildState>,
+}
+
+/// The folder of one system.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// The folder, which need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// The path can't be made absolute.
+    pub fn new(root: &Path) -> anyhow::Result<Self> {
+        let root = std::path::absolute(root).context("the data folder cannot be resolved")?;
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes it.
+    pub(super) fn create(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(self.root.join("logs"))
+            .with_context(|| format!("cannot make the folder {}", self.root.display()))
+    }
+
+    /// A process's log.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.root.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The broker's folder.
+    pub(super) fn broker(&self) -> PathBuf {
+        self.root.join("broker")
+    }
+
+    /// PostgreSQL's folder, which for root lies elsewhere.
+    pub(super) fn postgres(&self) -> anyhow::Result<PathBuf> {
+        postgres::folder_for(&self.root)
+    }
+
+    /// The passwords and keys.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets.json")
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.root.join("state.json")
+    }
+
+    /// What was last written down.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        let bytes = std::fs::read(self.state_file()).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    pub(super) fn write_state(&self, state: &State) -> anyhow::Result<()> {
+        let unfinished = self.state_file().with_extension("new");
+        let mut file = File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec_pretty(state)?)?;
+        std::fs::rename(unfinished, self.state_file())?;
+        Ok(())
+    }
+
+    pub(super) fn forget_state(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.state_file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The right to run this system; none if another supervisor has it. It ends
+    /// with the process, however that ends.
+    pub(super) fn lock(&self) -> anyhow::Result<Option<Flock<File>>> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.root.join("lock"))
+            .with_context(|| format!("cannot write in {}", self.root.display()))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(error).context("cannot lock the data folder"),
+        }
+    }
+
+    /// Whether a supervisor runs this system now.
+    ///
+    /// # Errors
+    ///
+    /// The folder can't be used.
+    pub fn is_running(&self) -> anyhow::Result<bool> {
+        Ok(self.root.exists() && self.lock()?.is_none())
+    }
+
+    /// The names of the processes that have a log, in the order of their start.
+    pub(super) fn logged(&self) -> Vec<String> {
+        let names = PartName::all().map(|part| part.name().to_owned());
+        names.filter(|name| self.log(name).exists()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn only_one_has_the_right_to_run_a_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(&folder.path().join("with space")).unwrap();
+        assert!(!data.is_running().unwrap());
+        data.create().unwrap();
+        let lock = data.lock().unwrap().unwrap();
+        assert!(data.lock().unwrap().is_none());
+        assert!(data.is_running().unwrap());
+        drop(lock);
+        assert!(!data.is_running().unwrap());
+    }
+
+    #[test]
+    fn the_state_is_read_as_it_was_written_and_a_broken_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path()).unwrap();
+        assert!(data.state().is_none());
+        let identity = Identity { pid: 1, started: "2".into() };
+        let child = ChildState {
+            identity: identity.clone(),
+            address: "127.0.0.1:9092".into(),
+            admin_address: None,
+            restarts: 3,
+        };
+        let children = [("broker".to_owned(), child)].into();
+        data.write_state(&State { supervisor: identity, ready: true, children }).unwrap();
+        let read = data.state().unwrap();
+        assert!(read.ready);
+        assert_eq!(read.children["broker"].restarts, 3);
+        std::fs::write(data.state_file(), "{").unwrap();
+        assert!(data.state().is_none());
+    }
+}

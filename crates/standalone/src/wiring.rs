@@ -1,0 +1,105 @@
+//! What each of the six processes is told: one place for the supervisor and
+//! the tests.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::postgres::Database;
+use crate::secrets::Secrets;
+use crate::services::Service;
+
+/// Where one process listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// The service itself.
+    pub http: u16,
+    /// Health and metrics.
+    pub admin: u16,
+}
+
+impl Ports {
+    /// The service's address.
+    #[must_use]
+    pub fn http_address(self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.http).into()
+    }
+
+    /// The admin address.
+    #[must_use]
+    pub fn admin_address(self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.admin).into()
+    }
+}
+
+/// Everything that the processes must know of each other.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// Where each listens.
+    pub ports: BTreeMap<Service, Ports>,
+    /// The broker.
+    pub bootstrap: String,
+    /// The database, unless nobody has one.
+    pub database: Option<Database>,
+    /// Credentials and keys.
+    pub secrets: Secrets,
+}
+
+impl Wiring {
+    /// The address of a service; one that this system does not run has none
+    /// that answers.
+    #[must_use]
+    pub fn url(&self, service: Service) -> String {
+        let port = self.ports.get(&service).map_or(1, |ports| ports.http);
+        format!("http://127.0.0.1:{port}")
+    }
+
+    /// The environment of one process that listens on `ports`.
+    #[must_use]
+    pub fn environment(&self, service: Service, ports: Ports) -> Vec<(String, String)> {
+        let mut environment = vec![
+            ("HTTP_ADDR", ports.http_address().to_string()),
+            ("ADMIN_ADDR", ports.admin_address().to_string()),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", self.url(Service::LoanAuth))),
+        ];
+        if let Some(url) = self.database.as_ref().and_then(|database| database.url(service)) {
+            environment.push(("DATABASE_URL", url));
+            environment.push(("KAFKA_BOOTSTRAP", self.bootstrap.clone()));
+        }
+        match service {
+            Service::LoanRequest => {
+                environment.push(("AUTH_URL", self.url(Service::LoanAuth)));
+                environment.push(("SERVICE_CREDENTIAL", self.secrets.service_credential.clone()));
+            }
+            Service::LoanAuth => {
+                environment.push(("SERVICE_CREDENTIALS", self.secrets.service_credential.clone()));
+                environment.push(("TOKEN_SIGNING_KEYS", self.secrets.token_signing_key.clone()));
+            }
+            Service::Gateway => {
+                for (name, upstream) in [
+                    ("REQUEST_URL", Service::LoanRequest),
+                    ("AUTH_URL", Service::LoanAuth),
+                    ("MANAGER_URL", Service::LoanManager),
+                    ("MESSENGER_URL", Service::LoanMessenger),
+                    ("STATUS_URL", Service::LoanStatus),
+                ] {
+                    environment.push((name, self.url(upstream)));
+                }
+            }
+            Service::LoanManager | Service::LoanMessenger | Service::LoanStatus => {}
+        }
+        environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// What makes a system one to try things on: the demo accounts, any local web
+/// page, and more requests than in production.
+#[must_use]
+pub fn for_trying(service: Service) -> Vec<(&'static str, &'static str)> {
+    match service {
+        Service::LoanAuth => vec![("DEMO_DATA", "true")],
+        Service::Gateway => {
+            vec![("CORS_ORIGINS", "http://localhost:*"), ("RATE_LIMIT_PER_SECOND", "5000")]
+        }
+        _ => vec![],
+    }
+}

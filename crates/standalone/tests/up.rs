@@ -1,0 +1,246 @@
+//! The supervisor as a process: `up` and its companions, with PostgreSQL and
+//! the broker.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use standalone::net::{PortBlock, is_free};
+use standalone::process::Identity;
+use standalone::supervisor::{DataDir, State};
+use tempfile::TempDir;
+
+/// A system in a folder with a space in its name, on ports of its own.
+struct System {
+    folder: TempDir,
+    base: u16,
+    _ports: PortBlock,
+}
+
+impl System {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("online loan ").tempdir().unwrap();
+        let mut ports = PortBlock::take().unwrap();
+        let base = ports.port().unwrap();
+        Self { folder, base, _ports: ports }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join(".dev")
+    }
+
+    fn state(&self) -> Option<State> {
+        DataDir::new(&self.data()).unwrap().state()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
+        command.args(arguments).arg("--data").arg(self.data()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Output, String) {
+        let output = self.command(arguments).output().unwrap();
+        let text = [output.stdout.clone(), output.stderr.clone()].concat();
+        (output, String::from_utf8(text).unwrap())
+    }
+
+    fn up_arguments(&self) -> Vec<String> {
+        let base = self.base.to_string();
+        ["up", "--only", "postgres,broker", "--port-base", &base].map(str::to_owned).to_vec()
+    }
+
+    /// Starts it in the foreground and waits until it is ready.
+    fn up(&self) -> Foreground {
+        let said = self.folder.path().join("said");
+        let output = File::create(&said).unwrap();
+        let arguments = self.up_arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let child = self
+            .command(&arguments)
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let foreground = Foreground { child, said };
+        foreground.wait_for("Ctrl-C stops all.");
+        foreground
+    }
+
+    fn child(&self, name: &str) -> Identity {
+        self.state().unwrap().children[name].identity.clone()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        drop(self.command(&["reset"]).output());
+    }
+}
+
+struct Foreground {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Foreground {
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
+    }
+
+    fn wait_for(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.said().contains(words) {
+            assert!(Instant::now() < deadline, "`{words}` was not said: {}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn position(text: &str, words: &str) -> usize {
+    text.find(words).unwrap_or_else(|| panic!("`{words}` was not said: {text}"))
+}
+
+#[test]
+fn ctrl_c_stops_all_in_order_and_the_next_start_has_the_data() {
+    let system = System::new();
+    for round in 0..2 {
+        let mut up = system.up();
+        assert_eq!(up.said().contains("makes its data"), round == 0, "{}", up.said());
+        let children = [system.child("postgres"), system.child("broker")];
+        assert!(children.iter().all(Identity::is_alive));
+        up.signal(Signal::SIGINT);
+        assert!(up.child.wait().unwrap().success());
+        let said = up.said();
+        let order = ["stopping", "broker         stopped", "postgres       stopped"];
+        assert!(order.map(|words| position(&said, words)).is_sorted(), "{said}");
+        assert!(!children.iter().any(Identity::is_alive));
+        assert!(system.state().is_none());
+    }
+    assert!(system.data().join("broker/broker.db").exists());
+}
+
+#[test]
+fn a_second_ctrl_c_ends_all_at_once() {
+    let system = System::new();
+    let mut up = system.up();
+    let postgres = system.child("postgres");
+    // It cannot end in order while it is stopped.
+    let broker = system.child("broker");
+    broker.signal(Signal::SIGSTOP).unwrap();
+    up.signal(Signal::SIGINT);
+    up.wait_for("once more");
+    up.signal(Signal::SIGINT);
+    let start = Instant::now();
+    assert_eq!(up.child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(!broker.is_alive() && !postgres.is_alive());
+}
+
+#[test]
+fn after_a_supervisor_was_killed_nothing_stays_and_it_can_be_started_again() {
+    let system = System::new();
+    let up = system.up();
+    let children = [system.child("postgres"), system.child("broker")];
+    up.signal(Signal::SIGKILL);
+    drop(up);
+    // At once: those of the first may still be ending.
+    let again = system.up();
+    assert!(!children.iter().any(Identity::is_alive), "{}", again.said());
+    assert!(system.child("postgres").is_alive());
+}
+
+#[test]
+fn a_crashed_process_is_named_and_started_again() {
+    let system = System::new();
+    let up = system.up();
+    for name in ["broker", "postgres"] {
+        let before = system.child(name);
+        let signal = if name == "broker" { Signal::SIGKILL } else { Signal::SIGQUIT };
+        before.signal(signal).unwrap();
+        up.wait_for(&format!("{name} is started again"));
+        position(&up.said(), &format!("{name} ended ("));
+        let after = system.child(name);
+        assert!(after != before && after.is_alive());
+    }
+    let (output, shown) = system.run(&["status"]);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("restarts"), "{shown}");
+}
+
+#[test]
+fn it_runs_in_the_background_once_until_it_is_told_to_stop() {
+    let system = System::new();
+    let mut arguments = system.up_arguments();
+    arguments.push("--detach".to_owned());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (output, said) = system.run(&arguments);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Ready after") && said.contains("./dev down"), "{said}");
+    let children = [system.child("postgres"), system.child("broker")];
+
+    let (output, said) = system.run(&arguments);
+    assert!(!output.status.success());
+    assert!(said.contains("it runs already"), "{said}");
+    let (_, logs) = system.run(&["logs", "broker"]);
+    assert!(logs.contains("topic made"), "{logs}");
+    let (output, _) = system.run(&["status"]);
+    assert!(output.status.success());
+
+    let (output, said) = system.run(&["down"]);
+    assert!(output.status.success(), "{said}");
+    assert!(!children.iter().any(Identity::is_alive));
+    let (output, said) = system.run(&["status"]);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let (output, said) = system.run(&["reset"]);
+    assert!(output.status.success(), "{said}");
+    assert!(!system.data().exists());
+}
+
+#[test]
+fn a_taken_port_is_one_line_and_nothing_is_started() {
+    let system = System::new();
+    let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, system.base + 20)).unwrap();
+    let arguments = system.up_arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (output, said) = system.run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "port {} (the broker) is taken by another program: choose others with `./dev up --port-base 18000`\n",
+        system.base + 20
+    );
+    assert_eq!(said, expected);
+    assert!(is_free(system.base + 21));
+}
+
+#[test]
+fn with_postgres_gives_a_server_and_the_commands_exit_code() {
+    let program = env!("CARGO_BIN_EXE_standalone");
+    let script = "echo $DATABASE_URL; exit 7";
+    let output = Command::new(program)
+        .args(["with-postgres", "--", "sh", "-c", script])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let url = String::from_utf8(output.stdout).unwrap();
+    assert!(url.starts_with("postgres://postgres:"), "{url}");
+    let port: u16 = url.trim().rsplit([':', '/']).nth(1).unwrap().parse().unwrap();
+    assert!(is_free(port), "the server is gone");
+}

@@ -1,0 +1,154 @@
+//! A real Apache Kafka for the tests: one broker in KRaft mode, from its jars,
+//! in a folder that goes away. Needs Java 17 and Maven.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use tempfile::TempDir;
+
+/// How long a broker may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running broker; it ends with this value.
+#[derive(Debug)]
+pub struct ApacheKafka {
+    bootstrap: String,
+    process: Child,
+    _folder: TempDir,
+}
+
+impl ApacheKafka {
+    /// Starts a broker and makes the topics.
+    ///
+    /// # Errors
+    /// If the jars cannot be fetched or the broker does not come up.
+    pub async fn start() -> Result<Self> {
+        let libraries = libraries()?;
+        let folder = TempDir::new()?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let settings = folder.path().join("server.properties");
+        std::fs::write(&settings, properties(port, controller, &folder.path().join("data")))?;
+        let cluster = java(&libraries, &["kafka.tools.StorageTool", "random-uuid"]).output()?;
+        let cluster = String::from_utf8(cluster.stdout)?;
+        let cluster = cluster.trim();
+        ensure!(!cluster.is_empty(), "the storage tool gave no cluster id");
+        let settings = settings.to_string_lossy().into_owned();
+        let formatted = java(
+            &libraries,
+            &["kafka.tools.StorageTool", "format", "-t", cluster, "-c", &settings],
+        )
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+        ensure!(formatted.success(), "the storage tool could not format the data folder");
+        let process = java(&libraries, &["kafka.Kafka", &settings])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let kafka = Self { bootstrap: format!("127.0.0.1:{port}"), process, _folder: folder };
+        kafka.declare_topics().await?;
+        Ok(kafka)
+    }
+
+    /// Where clients connect first.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    async fn declare_topics(&self) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
+        let names: Vec<(&str, bool)> = events::topics::ALL
+            .iter()
+            .flat_map(|topic| [(topic.name, topic.compacted), (topic.dead_letters, false)])
+            .collect();
+        let until = Instant::now() + READY_WITHIN;
+        loop {
+            let topics: Vec<NewTopic<'_>> =
+                names.iter().map(|(name, compacted)| declared(name, *compacted)).collect();
+            let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(5)));
+            match admin.create_topics(&topics, &options).await {
+                Ok(results) if results.iter().all(Result::is_ok) => return Ok(()),
+                Ok(_) | Err(_) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                Ok(results) => bail!("the topics cannot be made: {results:?}"),
+                Err(error) => return Err(error).context("the broker does not answer"),
+            }
+        }
+    }
+}
+
+impl Drop for ApacheKafka {
+    fn drop(&mut self) {
+        // Nothing is kept, so it need not be asked kindly.
+        if self.process.kill().is_ok() {
+            drop(self.process.wait());
+        }
+    }
+}
+
+fn declared(name: &str, compacted: bool) -> NewTopic<'_> {
+    let topic = NewTopic::new(name, events::topics::PARTITIONS, TopicReplication::Fixed(1));
+    if compacted { topic.set("cleanup.policy", "compact") } else { topic }
+}
+
+fn properties(port: u16, controller: u16, data: &Path) -> String {
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n\
+         log.dirs={}\n\
+         offsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         group.initial.rebalance.delay.ms=0\n\
+         auto.create.topics.enable=false\n",
+        data.display()
+    )
+}
+
+fn java(libraries: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("java");
+    command
+        .arg("-Xmx512m")
+        .arg("-cp")
+        .arg(libraries.join("*"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// The jars, fetched once into the build folder.
+fn libraries() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = manifest.parent().context("no repository")?.join("target/apache-kafka");
+    let done = folder.join("complete");
+    if !done.exists() {
+        let fetched = Command::new("mvn")
+            .args(["-q", "-B", "dependency:copy-dependencies"])
+            .arg(format!("-DoutputDirectory={}", folder.display()))
+            .current_dir(manifest.join("apache-kafka"))
+            .stdin(Stdio::null())
+            .status()
+            .context("Maven cannot be started")?;
+        ensure!(fetched.success(), "Maven could not fetch the jars of Apache Kafka");
+        std::fs::write(done, "")?;
+    }
+    Ok(folder)
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

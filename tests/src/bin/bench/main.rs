@@ -1,0 +1,211 @@
+//! The figures of the system, measured on the real processes: `./dev bench`.
+//!
+//! Everything runs on this machine, load generator included; the database
+//! writes durably (fsync on). Arrivals of the latency figure are open-loop: a
+//! request starts when its time has come, whether or not earlier ones are
+//! answered, so that a slow answer is not hidden by waiting for it.
+
+mod latency;
+mod siege;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use journeys::client::{Client, Credentials};
+use sqlx::{PgPool, Row};
+use standalone::postgres::PostgresSettings;
+use standalone::secrets::Secrets;
+use standalone::{Postgres, Service, Stack};
+
+/// Measures the system.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder of the binaries; a release build tells the truth.
+    #[arg(long, default_value = "target/release")]
+    bin_dir: PathBuf,
+    /// Applications each second for the latency figure.
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// For how long they come, in seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// For how long siege's 100 clients come, in seconds.
+    #[arg(long, default_value_t = 30)]
+    siege_seconds: u32,
+}
+
+/// One measured figure beside its goal.
+struct Figure {
+    name: &'static str,
+    measured: String,
+    goal: &'static str,
+    met: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(figures) => report(&figures),
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(figures: &[Figure]) -> ExitCode {
+    println!("\n| figure | measured | goal | met |\n|---|---|---|---|");
+    for figure in figures {
+        let met = if figure.met { "yes" } else { "no" };
+        println!("| {} | {} | {} | {met} |", figure.name, figure.measured, figure.goal);
+    }
+    if figures.iter().all(|figure| figure.met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let postgres = durable_postgres().await?;
+    println!("starting PostgreSQL, the broker and the six processes …");
+    let mut stack = Stack::builder()
+        .bin_dir(std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?)
+        .postgres(Arc::clone(&postgres.server))
+        .start()
+        .await?;
+    let client = Client::try_new(stack.gateway_url())?;
+    let db = PgPool::connect(&stack.database().superuser_url()).await?;
+
+    figures.push(start_to_ready(&mut stack).await?);
+    settle(&client).await?;
+    figures.push(latency::measure(&client, arguments.rate, arguments.seconds).await?);
+    figures.push(resident(&stack, "resident memory of the six after this load"));
+    let before = counts(&db).await?;
+    let siege = siege::run(&stack.gateway_url(), arguments.siege_seconds).await?;
+    println!("siege: {siege:?}");
+    figures.push(Figure {
+        name: "siege, 100 clients: availability",
+        measured: format!("{} %, {} requests, {}/s", siege.availability, siege.transactions, siege.rate),
+        goal: "100 %",
+        met: siege.availability >= 100.0,
+    });
+    figures.push(agreement(&db, &before, siege.transactions).await?);
+    figures.push(resident(&stack, "resident memory of the six after siege"));
+    Ok(figures)
+}
+
+/// A durable server in a folder that goes away.
+struct Durable {
+    server: Arc<Postgres>,
+    _folder: tempfile::TempDir,
+}
+
+async fn durable_postgres() -> Result<Durable> {
+    let folder = tempfile::Builder::new().prefix("online-loan-bench-").tempdir_in("/var/tmp")?;
+    let mut ports = standalone::net::PortBlock::take()?;
+    let settings = PostgresSettings {
+        folder: folder.path().join("postgres"),
+        port: ports.port()?,
+        log: folder.path().join("postgres.log"),
+        durable: true,
+        connections_max: 200,
+        launcher: None,
+    };
+    let server = Arc::new(Postgres::start(&settings, &Secrets::generate()?).await?);
+    Ok(Durable { server, _folder: folder })
+}
+
+/// Each process is ended and started again while all else is up.
+async fn start_to_ready(stack: &mut Stack) -> Result<Figure> {
+    let mut slowest = Duration::ZERO;
+    let mut each = Vec::new();
+    for service in Service::ALL {
+        let process = stack.service_mut(service);
+        process.terminate().await?;
+        let started = Instant::now();
+        process.start_again().await?;
+        let took = started.elapsed();
+        slowest = slowest.max(took);
+        each.push(format!("{service} {} ms", took.as_millis()));
+    }
+    Ok(Figure {
+        name: "start to ready, each process",
+        measured: each.join(", "),
+        goal: "≤ 1 s each",
+        met: slowest <= Duration::from_secs(1),
+    })
+}
+
+/// Until a first loan has gone all the way.
+async fn settle(client: &Client) -> Result<()> {
+    let token = client.demo_customer().await?;
+    let until = Instant::now() + Duration::from_secs(30);
+    let loan = loop {
+        match client.apply(&Credentials::demo(), 10_000).await {
+            Ok(loan) => break loan,
+            Err(error) if Instant::now() >= until => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let path = format!("/loanStatus/loans/{loan}");
+    client.wait_for(&path, &token, Duration::from_secs(30), |answer| answer.status == 200).await?;
+    Ok(())
+}
+
+fn resident(stack: &Stack, name: &'static str) -> Figure {
+    let each: Vec<(Service, u64)> = stack
+        .services()
+        .map(|process| (process.service(), process.resident_kib().unwrap_or_default()))
+        .collect();
+    let total: u64 = each.iter().map(|(_, kib)| kib).sum();
+    let parts: Vec<String> =
+        each.iter().map(|(service, kib)| format!("{service} {:.1}", kib_as_mib(*kib))).collect();
+    Figure {
+        name,
+        measured: format!("{:.1} MiB ({})", kib_as_mib(total), parts.join(", ")),
+        goal: "≤ 120 MiB together",
+        met: kib_as_mib(total) <= 120.0,
+    }
+}
+
+fn kib_as_mib(kib: u64) -> f64 {
+    u32::try_from(kib).map_or(f64::INFINITY, f64::from) / 1024.0
+}
+
+const COUNTED: [(&str, &str); 4] = [
+    ("accepted", "SELECT count(*) FROM loan_request.loan_request WHERE customer_id IS NOT NULL"),
+    ("요청완료", "SELECT count(*) FROM loan_request.loan_request WHERE status = '요청완료'"),
+    ("in status", "SELECT count(*) FROM loan_status.entry WHERE event_type = 'LoanRequestReceived'"),
+    ("told", "SELECT count(*) FROM loan_messenger.message WHERE kind = 'request-received'"),
+];
+
+async fn counts(db: &PgPool) -> Result<Vec<i64>> {
+    let mut counts = Vec::new();
+    for (_, sql) in COUNTED {
+        counts.push(sqlx::query(sql).fetch_one(db).await?.try_get(0)?);
+    }
+    Ok(counts)
+}
+
+/// After the load everything catches up: what was accepted is everywhere.
+async fn agreement(db: &PgPool, before: &[i64], sent: u64) -> Result<Figure> {
+    let started = Instant::now();
+    loop {
+        let now: Vec<i64> =
+            counts(db).await?.iter().zip(before).map(|(now, before)| now - before).collect();
+        let agreed = now.iter().all(|count| *count == now[0]) && u64::try_from(now[0]).is_ok_and(|n| n >= sent);
+        if agreed || started.elapsed() > Duration::from_secs(120) {
+            let parts: Vec<String> =
+                COUNTED.iter().zip(&now).map(|((name, _), count)| format!("{name} {count}")).collect();
+            return Ok(Figure {
+                name: "after siege, caught up",
+                measured: format!("{} after {:.1} s", parts.join(" = "), started.elapsed().as_secs_f64()),
+                goal: "accepted = 요청완료 = in status = told",
+                met: agreed,
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,173 @@
+//! Writes what is generated from the code, or checks that it is as committed:
+//! `generate` and `generate --check`.
+//!
+//! * `docs/api/<service>.openapi.json`: OpenAPI 3.1 of each service.
+//! * `docs/api/openapi.json`: of the whole behind the gateway.
+//! * `docs/api/asyncapi.json`: AsyncAPI 3.0 of the topics and events.
+//! * `crates/events/schemas/<Event>.json`: JSON schema of each event.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+/// Writes, or checks, the generated documents.
+#[derive(Parser)]
+struct Arguments {
+    /// Only say what differs, and fail if anything does.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("generate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no repository")?;
+    let mut same = true;
+    for (path, text) in documents()? {
+        let file = root.join(&path);
+        if fs::read_to_string(&file).is_ok_and(|now| now == text) {
+            continue;
+        }
+        if arguments.check {
+            eprintln!(
+                "{} is not what the code says; run `./dev generate` and commit it",
+                path.display()
+            );
+            same = false;
+        } else {
+            fs::create_dir_all(file.parent().context("no folder")?)?;
+            fs::write(&file, text)?;
+            println!("wrote {}", path.display());
+        }
+    }
+    if same && arguments.check {
+        println!("the generated files are what the code says");
+    }
+    Ok(same)
+}
+
+fn documents() -> Result<Vec<(PathBuf, String)>> {
+    let services: [(&str, OpenApi); 5] = [
+        ("loan-request", loan_request::openapi()),
+        ("loan-auth", loan_auth::openapi()),
+        ("loan-manager", loan_manager::openapi()),
+        ("loan-messenger", loan_messenger::openapi()),
+        ("loan-status", loan_status::openapi()),
+    ];
+    let mut documents = Vec::new();
+    let mut whole = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Online loan",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "All that is reached through the gateway. Errors are RFC 9457 problems (application/problem+json); lists and resources are HAL.",
+            "license": { "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0" }
+        },
+        "paths": {}, "components": {}, "tags": []
+    });
+    for (name, document) in services {
+        let document = serde_json::to_value(document)?;
+        documents
+            .push((PathBuf::from(format!("docs/api/{name}.openapi.json")), pretty(&document)?));
+        add(&mut whole, document).with_context(|| format!("the document of {name}"))?;
+    }
+    documents.push(("docs/api/openapi.json".into(), pretty(&whole)?));
+    documents.push(("docs/api/asyncapi.json".into(), pretty(&events::asyncapi::document())?));
+    for entry in events::catalogue::all() {
+        let path = PathBuf::from(format!("crates/events/schemas/{}.json", entry.event_type));
+        documents.push((path, pretty(&entry.schema)?));
+    }
+    Ok(documents)
+}
+
+/// Gives the service's name to its schemas that another service has, too, and
+/// describes differently (each has a page of its own resources).
+fn told_apart(whole: &Value, service: &str, document: Value) -> Result<Value> {
+    let known = &whole["components"]["schemas"];
+    let clashing: Vec<String> = document["components"]["schemas"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, schema)| known.get(name).is_some_and(|other| other != *schema))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut text = document.to_string();
+    for name in clashing {
+        let own = format!("{service}.{name}");
+        text = text
+            .replace(
+                &format!("\"#/components/schemas/{name}\""),
+                &format!("\"#/components/schemas/{own}\""),
+            )
+            .replace(&format!("\"{name}\":{{"), &format!("\"{own}\":{{"));
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Adds to the whole what the gateway's table lets through.
+fn add(whole: &mut Value, service: Value) -> Result<()> {
+    let Value::Object(mut service) = service else { bail!("is no object") };
+    if let Some(Value::Object(paths)) = service.remove("paths") {
+        for (path, Value::Object(operations)) in
+            paths.into_iter().filter(|(_, item)| item.is_object())
+        {
+            let routed: Map<String, Value> =
+                operations.into_iter().filter(|(method, _)| is_routed(method, &path)).collect();
+            if !routed.is_empty() {
+                insert_new(&mut whole["paths"], path, Value::Object(routed))?;
+            }
+        }
+    }
+    if let Some(Value::Object(kinds)) = service.remove("components") {
+        for (kind, Value::Object(parts)) in kinds.into_iter().filter(|(_, parts)| parts.is_object())
+        {
+            for (name, part) in parts {
+                insert_new(&mut whole["components"][&kind], name, part)?;
+            }
+        }
+    }
+    if let (Some(Value::Array(tags)), Some(all)) =
+        (service.remove("tags"), whole["tags"].as_array_mut())
+    {
+        all.extend(tags);
+    }
+    Ok(())
+}
+
+/// Two services may describe the same thing, but not differently.
+fn insert_new(into: &mut Value, name: String, value: Value) -> Result<()> {
+    if into.is_null() {
+        *into = json!({});
+    }
+    let object = into.as_object_mut().context("is no object")?;
+    if object.get(&name).is_some_and(|other| *other != value) {
+        bail!("{name} is described differently by another service");
+    }
+    object.insert(name, value);
+    Ok(())
+}
+
+fn is_routed(method: &str, path: &str) -> bool {
+    let Ok(method) = method.to_uppercase().parse() else { return false };
+    let path: Vec<&str> =
+        path.split('/').map(|part| if part.starts_with('{') { "id" } else { part }).collect();
+    matches!(gateway::routes::find(&method, &path.join("/")), gateway::routes::Found::Route(_))
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}

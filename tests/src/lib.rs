@@ -1,0 +1,11 @@
+//! What the journeys, the demo and the benches share.
+//!
+//! * [`client`]: a client of the gateway that hides nothing.
+//! * [`harness`]: a journey's system of real processes.
+//! * [`proxy`]: a TCP proxy between two processes that can misbehave.
+//! * [`apache_kafka`]: a real Apache Kafka in place of the embedded broker.
+
+pub mod apache_kafka;
+pub mod client;
+pub mod harness;
+pub mod proxy;

@@ -1,0 +1,118 @@
+//! A TCP proxy that stands between two processes and misbehaves on demand.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What the proxy does with what passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Passes all.
+    Pass,
+    /// Requests pass, answers are held back until the mode changes.
+    HoldAnswers,
+    /// Nothing passes in either direction until the mode changes.
+    Hold,
+    /// Requests pass, each answer comes later by this much.
+    DelayAnswers(Duration),
+}
+
+/// A proxy; it ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    target: Arc<Mutex<Option<String>>>,
+    mode: watch::Sender<Mode>,
+    accepting: AbortHandle,
+}
+
+impl Proxy {
+    /// Listens on a free port; connections fail until there is a target.
+    ///
+    /// # Errors
+    /// If no port is to be had.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (mode, watched) = watch::channel(Mode::Pass);
+        let target = Arc::new(Mutex::new(None));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), watched)).abort_handle();
+        Ok(Self { address, target, mode, accepting })
+    }
+
+    /// The address to talk to instead of the target's.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Says where it leads (`host:port`, or an `http://` address).
+    pub fn lead_to(&self, target: &str) {
+        let target = target.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
+    }
+
+    /// Changes what it does, for connections that are open as well.
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    target: Arc<Mutex<Option<String>>>,
+    mode: watch::Receiver<Mode>,
+) {
+    while let Ok((client, _)) = listener.accept().await {
+        let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mode = mode.clone();
+        tokio::spawn(async move {
+            let Some(target) = target else { return };
+            let Ok(server) = TcpStream::connect(target).await else { return };
+            let (client_read, client_write) = client.into_split();
+            let (server_read, server_write) = server.into_split();
+            tokio::join!(
+                pump(client_read, server_write, mode.clone(), false),
+                pump(server_read, client_write, mode, true),
+            );
+        });
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    answers: bool,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let held = |mode: &Mode| *mode == Mode::Hold || (answers && *mode == Mode::HoldAnswers);
+        if mode.wait_for(|mode| !held(mode)).await.is_err() {
+            return;
+        }
+        let delay = match *mode.borrow() {
+            Mode::DelayAnswers(delay) if answers => delay,
+            _ => Duration::ZERO,
+        };
+        tokio::time::sleep(delay).await;
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    // The other side learns of the end; if it is gone already, so much the better.
+    drop(to.shutdown().await);
+}

@@ -1,0 +1,8 @@
+//! The journeys: the real binaries as processes, a real PostgreSQL, a real
+//! broker. Each journey has a system of its own and leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod certification;
+mod idempotency;
+mod isolation;
+mod journey;
