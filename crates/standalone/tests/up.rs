@@ -231,6 +231,15 @@ fn a_taken_port_is_one_line_and_nothing_is_started() {
 }
 
 #[test]
+fn a_folder_that_was_removed_by_hand_is_a_new_system() {
+    let system = System::new();
+    drop(system.up());
+    std::fs::remove_dir_all(system.data()).unwrap();
+    let again = system.up();
+    position(&again.said(), "makes its data");
+}
+
+#[test]
 fn with_postgres_gives_a_server_and_the_commands_exit_code() {
     let program = env!("CARGO_BIN_EXE_standalone");
     let script = "echo $DATABASE_URL; exit 7";

@@ -54,6 +54,7 @@ pub struct Postgres {
     process: Process,
     server: Server,
     secrets: Secrets,
+    folder: PathBuf,
     launch: Launch,
     throw_away: Option<ThrowAway>,
 }
@@ -95,8 +96,14 @@ impl Postgres {
         launch.arguments = server_arguments(settings, &data);
         let process = launch.start().context("cannot start PostgreSQL")?;
         let server = Server::local(settings.port, &secrets.superuser_password);
-        let mut postgres =
-            Self { process, server, secrets: secrets.clone(), launch, throw_away: None };
+        let mut postgres = Self {
+            process,
+            server,
+            secrets: secrets.clone(),
+            folder: settings.folder.clone(),
+            launch,
+            throw_away: None,
+        };
         postgres.wait_ready().await?;
         provision::close_to_public(&postgres.server).await?;
         Ok(postgres)
@@ -205,6 +212,10 @@ impl Postgres {
             }
             match PgConnection::connect(&self.superuser_url()).await {
                 Ok(connection) => return Ok(connection.close().await?),
+                Err(error) if is_wrong_password(&error) => bail!(
+                    "the database in {} was made with other passwords than those at hand: `./dev reset` starts afresh",
+                    self.folder.display()
+                ),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(error).context("PostgreSQL does not get ready");
                 }
@@ -228,6 +239,10 @@ impl Drop for Postgres {
         drop(self.process.kill());
         drop(self.throw_away.take());
     }
+}
+
+fn is_wrong_password(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "28P01")
 }
 
 fn server_arguments(settings: &PostgresSettings, data: &Path) -> Vec<OsString> {

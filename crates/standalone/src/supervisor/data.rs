@@ -82,6 +82,20 @@ impl DataDir {
         postgres::folder_for(&self.root)
     }
 
+    /// Removes a database that an earlier system of this path has left when its
+    /// folder was removed by hand: nobody knows its passwords any more, and the
+    /// broker that it belonged to is gone. True if there was one.
+    pub(super) fn remove_orphaned_database(&self) -> anyhow::Result<bool> {
+        let database = self.postgres()?;
+        let is_new = !self.secrets().exists() && !self.broker().exists();
+        let orphaned = is_new && !database.starts_with(&self.root) && database.exists();
+        if orphaned {
+            std::fs::remove_dir_all(&database)
+                .with_context(|| format!("cannot remove {}", database.display()))?;
+        }
+        Ok(orphaned)
+    }
+
     /// The passwords and keys.
     #[must_use]
     pub fn secrets(&self) -> PathBuf {

@@ -82,6 +82,9 @@ pub async fn up(options: &UpOptions) -> anyhow::Result<ExitCode> {
     for name in leftovers::stop(data).await? {
         progress.say(&format!("{name:<14} was left from an earlier run and is stopped"));
     }
+    if data.remove_orphaned_database()? {
+        progress.say("the database of an earlier system, whose folder was removed, is removed too");
+    }
     plan.check(&parts)?;
     let mut stop = StopSignals::listen()?;
     let mut crew = Crew::new(data.clone(), plan.clone(), options.bin_dir.clone())?;

@@ -1,0 +1,27 @@
+//! The wiring.
+
+use common::service::{Context, Wired};
+
+use crate::config::Config;
+use crate::{events, http};
+
+/// The service, for `common::service::run`.
+pub struct App;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+impl common::service::App for App {
+    const NAME: &'static str = events::GROUP;
+    const HTTP_PORT: u16 = 8293;
+    type Config = Config;
+    const MIGRATIONS: &sqlx::migrate::Migrator = &MIGRATIONS;
+
+    async fn wire(_config: Config, ctx: Context) -> anyhow::Result<Wired> {
+        let (router, _) = http::router(http::Api { db: ctx.db }).split_for_parts();
+        Ok(Wired { router, subscriptions: events::subscriptions(&ctx.clock), tasks: Vec::new() })
+    }
+
+    fn openapi() -> Option<utoipa::openapi::OpenApi> {
+        Some(crate::openapi())
+    }
+}

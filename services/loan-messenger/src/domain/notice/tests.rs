@@ -1,0 +1,130 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+
+use super::*;
+
+fn notice(news: News) -> Notice {
+    Notice {
+        request_name: "Deposit".to_owned(),
+        amount: Amount::try_new(1_234_567).unwrap(),
+        currency: Currency::KRW,
+        news,
+    }
+}
+
+fn owed(won: i64) -> Outstanding {
+    Outstanding::try_new(won).unwrap()
+}
+
+fn comment(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// One notice for each template, in the order of the templates.
+fn one_of_each() -> Vec<News> {
+    vec![
+        News::Received(RequestKind::Apply),
+        News::Received(RequestKind::Repay),
+        News::Rejected { reason: RejectionReason::ExceedsOutstanding, comment: None },
+        News::UnderReview { comment: None },
+        News::Approved { comment: comment("Congratulations") },
+        News::Refused { comment: comment("소득이 부족합니다") },
+        News::Executed { outstanding: owed(1_234_567) },
+        News::Booked { outstanding: owed(999) },
+        News::Booked { outstanding: Outstanding::ZERO },
+    ]
+}
+
+#[test]
+fn every_template_in_every_language() {
+    //
+    let templates: Vec<_> = one_of_each().iter().map(News::template).collect();
+    assert_eq!(templates, Template::ALL);
+    let mut all = String::new();
+    for language in Language::ALL {
+        for news in one_of_each() {
+            let kind = news.kind();
+            let text = notice(news).text(*language);
+            writeln!(all, "[{language} {kind}] {}\n{}\n", text.subject, text.body).unwrap();
+        }
+    }
+    insta::assert_snapshot!("every_template_in_every_language", all);
+}
+
+#[test]
+fn every_reason_in_every_language() {
+    //
+    let mut all = String::new();
+    for language in Language::ALL {
+        for reason in RejectionReason::ALL {
+            let text =
+                notice(News::Rejected { reason: *reason, comment: comment("please call us") })
+                    .text(*language);
+            writeln!(all, "[{language} {reason}]\n{}\n", text.body).unwrap();
+        }
+    }
+    insta::assert_snapshot!("every_reason_in_every_language", all);
+}
+
+#[test]
+fn every_kind_has_its_news() {
+    for kind in MessageKind::ALL {
+        assert!(one_of_each().iter().any(|news| news.kind() == *kind), "{kind}");
+    }
+}
+
+#[test]
+fn no_placeholder_is_left_over() {
+    for language in Language::ALL {
+        for news in one_of_each() {
+            let text = notice(news).text(*language);
+            assert!(!text.body.contains('{') && !text.subject.contains('{'), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_is_never_read_as_a_template() {
+    let mut odd = notice(News::Refused { comment: comment("{amount} {") });
+    odd.request_name = "{comment} {outstanding} {x}".to_owned();
+    let body = odd.text(Language::En).body;
+    assert!(body.contains("\"{comment} {outstanding} {x}\""), "{body}");
+    assert!(body.ends_with(": {amount} {"), "{body}");
+}
+
+#[test]
+fn an_empty_comment_is_none() {
+    for nothing in [None, comment(""), comment(" \n ")] {
+        let body = notice(News::Refused { comment: nothing }).text(Language::En).body;
+        assert!(!body.contains("Comment"), "{body}");
+    }
+}
+
+#[test]
+fn only_three_states_are_judgements() {
+    for status in LoanStatus::ALL {
+        let told = News::judged(*status, None).map(|news| news.kind());
+        let expected = match status.code() {
+            "01" => Ok(MessageKind::UnderReview),
+            "02" => Ok(MessageKind::Approved),
+            "03" => Ok(MessageKind::Refused),
+            _ => Err(NotAJudgement(*status)),
+        };
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn digits_stand_in_groups_of_three() {
+    for (number, text) in [
+        (0, "0"),
+        (7, "7"),
+        (999, "999"),
+        (1_000, "1,000"),
+        (100_000, "100,000"),
+        (1_000_000_000_000, "1,000,000,000,000"),
+    ] {
+        assert_eq!(grouped(number), text);
+    }
+}

@@ -1,0 +1,30 @@
+//! loan-messenger: tells a customer of every change, in their language, in order.
+//!
+//! The map of the rooms:
+//!
+//! * [`http`]: the mailbox, for its owner and for officers.
+//! * [`events`]: each of loan-manager's events is one message; the customers'
+//!   events say whom to write to.
+//! * [`usecases`]: the steps that commit together.
+//! * [`domain`]: what is told and in which words; who may read it.
+//! * [`store`]: the SQL.
+//! * [`publish`]: the word that a message went out.
+//! * [`app`], [`config`], [`error`]: the wiring, the settings, the failures.
+
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod events;
+pub mod http;
+pub mod publish;
+pub mod store;
+pub mod usecases;
+
+pub use app::App;
+
+/// The description of the HTTP API.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    http::routes().into_openapi()
+}

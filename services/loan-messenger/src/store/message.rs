@@ -1,0 +1,208 @@
+//! `message`, and `mailbox` whose lock puts a customer's messages in order.
+
+use ::events::codes::MessageKind;
+use ::events::{CustomerId, Language, LoanId, LoanRequestId, MessageId};
+use common::hal::Total;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::viewer::Scope;
+
+/// The channel that GET /loanMessengers reads.
+pub const MAILBOX: &str = "mailbox";
+
+/// A message that is to be written.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The event that it tells of.
+    pub event_id: Uuid,
+    /// The request that it is about.
+    pub loan_request_id: LoanRequestId,
+    /// The loan that it is about, where it is known.
+    pub loan_id: Option<LoanId>,
+    /// To whom.
+    pub customer_id: CustomerId,
+    /// What it tells.
+    pub kind: MessageKind,
+    /// In which language.
+    pub language: Language,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// When.
+    pub created_at: OffsetDateTime,
+}
+
+/// A message as it is kept.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Its place among all messages.
+    pub position: i64,
+    /// The request that it is about.
+    pub loan_request_id: LoanRequestId,
+    /// The loan that it is about, where it is known.
+    pub loan_id: Option<LoanId>,
+    /// To whom.
+    pub customer_id: CustomerId,
+    /// Its number among the customer's.
+    pub seq: i64,
+    /// What it tells.
+    pub kind: MessageKind,
+    /// In which language.
+    pub language: Language,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// How it went out.
+    pub channel: String,
+    /// When it was written.
+    pub created_at: OffsetDateTime,
+    /// When it reached its channel.
+    pub sent_at: Option<OffsetDateTime>,
+}
+
+const COLUMNS: &str = "id, position, loan_request_id, loan_id, customer_id, seq, kind, language, \
+                       subject, body, channel, created_at, sent_at";
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    /// After so many messages.
+    Offset(i64),
+    /// Behind the message with this position.
+    Behind(i64),
+}
+
+/// Waits for the other instances' transactions that write messages, and makes
+/// the next ones wait for this one.
+///
+/// A transaction writes to many mailboxes, in the order of its events. Two of
+/// them that meet the same two customers in different order would each wait
+/// for the other; taken one after the other they cannot.
+///
+/// # Errors
+/// What the database says.
+pub async fn take_turn(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Such locks belong to the whole database; the table's own id keeps this
+    // one apart from other services'. A row lock would do as well, but it would
+    // leave a dead row behind for every event.
+    sqlx::query("SELECT pg_advisory_xact_lock(1, 'message'::regclass::oid::int)")
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts a message into its customer's mailbox, and says which number it has
+/// there; `None` if there is one for this event already.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(
+    tx: &mut PgConnection,
+    message: &NewMessage,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH place AS (
+            INSERT INTO mailbox (customer_id, last_seq)
+            SELECT $1, 1 WHERE NOT EXISTS (SELECT 1 FROM message WHERE event_id = $2)
+            ON CONFLICT (customer_id) DO UPDATE SET last_seq = mailbox.last_seq + 1
+            RETURNING last_seq
+         )
+         INSERT INTO message (id, event_id, loan_request_id, loan_id, customer_id, seq, kind, language,
+                              subject, body, channel, created_at, sent_at)
+         SELECT $3, $2, $4, $5, $1, place.last_seq, $6, $7, $8, $9, $10, $11, $11 FROM place
+         RETURNING seq",
+    )
+    .bind(message.customer_id)
+    .bind(message.event_id)
+    .bind(message.id)
+    .bind(message.loan_request_id)
+    .bind(message.loan_id)
+    .bind(message.kind)
+    .bind(message.language)
+    .bind(&message.subject)
+    .bind(&message.body)
+    .bind(MAILBOX)
+    .bind(message.created_at)
+    .fetch_optional(tx)
+    .await
+}
+
+/// One message, if it is in the scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(
+    pool: &PgPool,
+    scope: Scope,
+    id: MessageId,
+) -> Result<Option<Message>, sqlx::Error> {
+    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM message")) else {
+        return Ok(None);
+    };
+    query.push(" AND id = ").push_bind(id);
+    query.build_query_as().fetch_optional(pool).await
+}
+
+/// At most `limit` messages of the scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    pool: &PgPool,
+    scope: Scope,
+    newest_first: bool,
+    start: Start,
+    limit: i64,
+) -> Result<Vec<Message>, sqlx::Error> {
+    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM message")) else {
+        return Ok(Vec::new());
+    };
+    if let Start::Behind(position) = start {
+        query
+            .push(if newest_first { " AND position < " } else { " AND position > " })
+            .push_bind(position);
+    }
+    query.push(if newest_first { " ORDER BY position DESC" } else { " ORDER BY position" });
+    query.push(" LIMIT ").push_bind(limit);
+    if let Start::Offset(skipped) = start {
+        query.push(" OFFSET ").push_bind(skipped);
+    }
+    query.build_query_as().fetch_all(pool).await
+}
+
+/// How many messages the scope has, counted up to [`Total::COUNT_LIMIT`].
+///
+/// # Errors
+/// What the database says.
+pub async fn count(pool: &PgPool, scope: Scope) -> Result<i64, sqlx::Error> {
+    let Some(mut query) = within(scope, "SELECT count(*) FROM (SELECT 1 FROM message".to_owned())
+    else {
+        return Ok(0);
+    };
+    query.push(" LIMIT ").push_bind(Total::COUNT_LIMIT).push(") AS counted");
+    query.build_query_scalar().fetch_one(pool).await
+}
+
+/// The one place that narrows a query down to what may be seen.
+fn within(scope: Scope, select: String) -> Option<QueryBuilder<Postgres>> {
+    let Scope::Matching { customer_id, loan_id } = scope else {
+        return None;
+    };
+    let mut query = QueryBuilder::new(select);
+    query.push(" WHERE true");
+    if let Some(customer_id) = customer_id {
+        query.push(" AND customer_id = ").push_bind(customer_id);
+    }
+    if let Some(loan_id) = loan_id {
+        query.push(" AND loan_id = ").push_bind(loan_id);
+    }
+    Some(query)
+}

@@ -1,0 +1,5 @@
+//! The SQL, one file for each table. `message` writes `mailbox` as well: the
+//! two change in one statement.
+
+pub mod message;
+pub mod recipient;

@@ -1,0 +1,69 @@
+//! The wiring.
+
+use common::db::Db;
+use common::service::{Context, Wired};
+
+use crate::config::Config;
+use crate::http::stream_loan_status::follow_feed::{FollowFeed, follow_feed};
+use crate::http::stream_loan_status::hub::Hub;
+use crate::usecases::begin_generation::{Generation, begin_generation};
+use crate::{events, http, store};
+
+/// The service, for `common::service::run`.
+pub struct App;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+impl common::service::App for App {
+    const NAME: &'static str = "loan-status";
+    const HTTP_PORT: u16 = 8294;
+    type Config = Config;
+    const MIGRATIONS: &sqlx::migrate::Migrator = &MIGRATIONS;
+
+    async fn wire(config: Config, ctx: Context) -> anyhow::Result<Wired> {
+        settle_generation(&ctx.db, config.read_model_generation).await?;
+        let position = store::feed_counter::position(ctx.db.pool()).await?;
+        let hub = Hub::new(config.stream.limits(), position);
+        let follower = FollowFeed {
+            pool: ctx.db.pool().clone(),
+            hub: hub.clone(),
+            clock: ctx.clock.clone(),
+            commits: ctx.db.commits(),
+            poll: config.stream.feed_poll(),
+        };
+        let soft = ctx.shutdown.soft();
+        let stop = soft.clone();
+        let following = Box::pin(async move {
+            follow_feed(follower, stop).await;
+            Ok(())
+        });
+        let api = http::Api::new(ctx.db, ctx.clock, hub, &config.stream, soft);
+        let (router, _) = http::router(api).split_for_parts();
+        Ok(Wired {
+            router,
+            subscriptions: events::subscriptions(events::group_of(config.read_model_generation)),
+            tasks: vec![("follow_feed", following)],
+        })
+    }
+
+    fn openapi() -> Option<utoipa::openapi::OpenApi> {
+        Some(crate::openapi())
+    }
+}
+
+/// Empties the read model if the setting asks for another one.
+async fn settle_generation(db: &Db, wanted: i32) -> anyhow::Result<()> {
+    match db.in_tx("begin_generation", async |tx| begin_generation(tx, wanted).await).await? {
+        Generation::Same => {}
+        Generation::Begun => {
+            tracing::warn!(
+                generation = wanted,
+                "the read model was emptied and is made anew from offset 0"
+            );
+        }
+        Generation::Later(present) => anyhow::bail!(
+            "the read model is of generation {present}, and READ_MODEL_GENERATION is {wanted}: it is never lowered"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! What can go wrong here, and the one place that makes a problem of it.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use common::problem::Problem;
+
+use crate::http::stream_loan_status::hub::Full;
+
+/// When it is worth asking for a stream again.
+const STREAM_RETRY: Duration = Duration::from_secs(10);
+
+/// Why something was not shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The token is good, but its bearer is neither a customer nor an officer.
+    #[error("no role")]
+    NoRole,
+    /// There is no such loan, or it is another customer's.
+    #[error("no such loan")]
+    NotFound,
+    /// The token ends before a stream could begin.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// There is no place for another stream.
+    #[error("no place for another stream")]
+    NoStream(Full),
+    /// This instance is about to end.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// Something about the request is wrong, and the problem says what.
+    #[error("the request is wrong")]
+    Request(Problem),
+    /// The database did not do it.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoRole => {
+                Self::forbidden("no-role", "Only customers and loan officers have a status to see.")
+            }
+            Error::NotFound => Self::not_found(),
+            Error::TokenExpired => Self::unauthenticated("The token has expired."),
+            Error::NoStream(Full::OfCustomer) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-streams",
+                "You have as many live streams open as a customer may have.",
+            )
+            .retry_after(STREAM_RETRY),
+            Error::NoStream(Full::OfInstance) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "streams-full",
+                "There is no place for another live stream.",
+            )
+            .retry_after(STREAM_RETRY),
+            Error::ShuttingDown => {
+                Self::unavailable("This instance is about to end; another one answers.")
+            }
+            Error::Request(problem) => problem,
+            Error::Database(error) => Self::from_sqlx(&error),
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Request(problem)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}

@@ -1,0 +1,229 @@
+//! `entry`: one row for each event that is shown.
+
+use ::events::codes::RejectionReason;
+use ::events::{CustomerId, LoanId, LoanRequestId, LoanStatus, RequestKind};
+use common::hal::Total;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::change::Change;
+use crate::domain::viewer::Scope;
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Entry {
+    /// Its number in the feed.
+    pub id: i64,
+    /// The event's type.
+    pub event_type: String,
+    /// The request.
+    pub loan_request_id: LoanRequestId,
+    /// The loan, where it is known.
+    pub loan_id: Option<LoanId>,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// A new loan or a repayment.
+    pub request_id: RequestKind,
+    /// What the customer called it.
+    pub request_name: String,
+    /// How much it is about.
+    pub amount_of_money: i64,
+    /// In which currency.
+    pub currency: String,
+    /// What was owed after it, where that was told.
+    pub outstanding: Option<i64>,
+    /// The state.
+    pub loan_status: LoanStatus,
+    /// Why it was rejected.
+    pub reason: Option<RejectionReason>,
+    /// What the officer said to it.
+    pub adm_comment: Option<String>,
+    /// Its number among the loan's events.
+    pub loan_version: Option<i64>,
+    /// When it happened.
+    pub occurred_at: OffsetDateTime,
+    /// When its request was compensated.
+    pub cancelled_at: Option<OffsetDateTime>,
+}
+
+const COLUMNS: &str = "entry.id, event_type, entry.loan_request_id, loan_id, customer_id, request_id, \
+                       request_name, amount_of_money, currency, outstanding, loan_status, reason, \
+                       adm_comment, loan_version, occurred_at, cancelled_at";
+
+const SHOWN: &str = "entry LEFT JOIN cancellation USING (loan_request_id)";
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    /// After so many entries.
+    Offset(i64),
+    /// Behind the entry with this number.
+    Behind(i64),
+}
+
+/// Adds an entry at the end of the feed; `None` if there is one for this event
+/// already. Takes the feed's lock: whoever writes to other tables as well does so
+/// after this, so that two transactions never wait for each other.
+///
+/// # Errors
+/// What the database says.
+pub async fn append(
+    tx: &mut PgConnection,
+    event_id: Uuid,
+    change: &Change,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH place AS (
+            UPDATE feed_counter SET last_id = last_id + 1
+             WHERE NOT EXISTS (SELECT 1 FROM entry WHERE event_id = $1)
+            RETURNING last_id
+         )
+         INSERT INTO entry (id, event_id, event_type, loan_request_id, loan_id, customer_id, request_id,
+                            request_name, amount_of_money, currency, outstanding, loan_status, reason,
+                            adm_comment, loan_version, occurred_at)
+         SELECT place.last_id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+           FROM place
+         RETURNING id",
+    )
+    .bind(event_id)
+    .bind(change.event_type)
+    .bind(change.loan_request_id)
+    .bind(change.loan_id)
+    .bind(change.customer_id)
+    .bind(change.request_id)
+    .bind(&change.request_name)
+    .bind(change.amount)
+    .bind(change.currency.code())
+    .bind(change.outstanding)
+    .bind(change.status)
+    .bind(change.reason)
+    .bind(&change.comment)
+    .bind(change.loan_version)
+    .bind(change.occurred_at)
+    .fetch_optional(tx)
+    .await
+}
+
+/// At most `limit` entries of the scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    pool: &PgPool,
+    scope: Scope,
+    newest_first: bool,
+    start: Start,
+    limit: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM {SHOWN}")) else {
+        return Ok(Vec::new());
+    };
+    if let Start::Behind(id) = start {
+        query
+            .push(if newest_first { " AND entry.id < " } else { " AND entry.id > " })
+            .push_bind(id);
+    }
+    query.push(if newest_first { " ORDER BY entry.id DESC" } else { " ORDER BY entry.id" });
+    query.push(" LIMIT ").push_bind(limit);
+    if let Start::Offset(skipped) = start {
+        query.push(" OFFSET ").push_bind(skipped);
+    }
+    query.build_query_as().fetch_all(pool).await
+}
+
+/// At most `limit` entries of the scope behind one number and up to another,
+/// in the order of the feed.
+///
+/// # Errors
+/// What the database says.
+pub async fn between(
+    pool: &PgPool,
+    scope: Scope,
+    behind: i64,
+    up_to: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM {SHOWN}")) else {
+        return Ok(Vec::new());
+    };
+    query.push(" AND entry.id > ").push_bind(behind);
+    query.push(" AND entry.id <= ").push_bind(up_to);
+    query.push(" ORDER BY entry.id LIMIT ").push_bind(limit);
+    query.build_query_as().fetch_all(pool).await
+}
+
+/// How many entries the scope has, counted up to [`Total::COUNT_LIMIT`].
+///
+/// # Errors
+/// What the database says.
+pub async fn count(pool: &PgPool, scope: Scope) -> Result<i64, sqlx::Error> {
+    let Some(mut query) = within(scope, "SELECT count(*) FROM (SELECT 1 FROM entry".to_owned())
+    else {
+        return Ok(0);
+    };
+    query.push(" LIMIT ").push_bind(Total::COUNT_LIMIT).push(") AS counted");
+    query.build_query_scalar().fetch_one(pool).await
+}
+
+/// Whether an entry with this number is in the scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn exists(pool: &PgPool, scope: Scope, id: i64) -> Result<bool, sqlx::Error> {
+    let Some(mut query) = within(scope, "SELECT EXISTS (SELECT 1 FROM entry".to_owned()) else {
+        return Ok(false);
+    };
+    query.push(" AND entry.id = ").push_bind(id).push(")");
+    query.build_query_scalar().fetch_one(pool).await
+}
+
+/// The last `limit` entries of a loan, in the loan's own order: by its
+/// version, and an entry without one (rejected before it came to the loan)
+/// where it arrived. Only the owner's (who is looked up if not given): a
+/// stranger who named this loan in a request of their own must not show up
+/// here.
+///
+/// # Errors
+/// What the database says.
+pub async fn timeline(
+    pool: &PgPool,
+    loan_id: LoanId,
+    owner: Option<CustomerId>,
+    limit: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(format!(
+        "SELECT {COLUMNS} FROM (
+            SELECT *, COALESCE(loan_version, max(loan_version) OVER (ORDER BY id), 0) AS place
+              FROM entry WHERE loan_id = "
+    ));
+    query.push_bind(loan_id).push(" AND customer_id = ");
+    match owner {
+        Some(owner) => query.push_bind(owner),
+        None => query
+            .push("(SELECT loan.customer_id FROM loan WHERE loan.loan_id = ")
+            .push_bind(loan_id)
+            .push(")"),
+    };
+    query.push(") AS entry LEFT JOIN cancellation USING (loan_request_id)");
+    query.push(" ORDER BY place DESC, entry.id DESC LIMIT ").push_bind(limit);
+    let mut entries: Vec<Entry> = query.build_query_as().fetch_all(pool).await?;
+    entries.reverse();
+    Ok(entries)
+}
+
+/// The one place that narrows a query down to what may be seen.
+fn within(scope: Scope, select: String) -> Option<QueryBuilder<Postgres>> {
+    let Scope::Matching { customer_id, loan_id } = scope else {
+        return None;
+    };
+    let mut query = QueryBuilder::new(select);
+    query.push(" WHERE true");
+    if let Some(customer_id) = customer_id {
+        query.push(" AND customer_id = ").push_bind(customer_id);
+    }
+    if let Some(loan_id) = loan_id {
+        query.push(" AND loan_id = ").push_bind(loan_id);
+    }
+    Some(query)
+}

@@ -1,0 +1,83 @@
+//! `loan`: where each loan stands now.
+
+use ::events::{CustomerId, LoanId, LoanStatus};
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+
+use crate::domain::change::NewState;
+
+/// A loan as it stands.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Loan {
+    /// The loan.
+    pub loan_id: LoanId,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// What the application was called, as soon as that is known.
+    pub request_name: Option<String>,
+    /// How much was applied for, as soon as that is known.
+    pub amount_of_money: Option<i64>,
+    /// In which currency.
+    pub currency: String,
+    /// The state.
+    pub loan_status: LoanStatus,
+    /// What is owed, from the execution on.
+    pub outstanding: Option<i64>,
+    /// The number of the event that set the state.
+    pub loan_version: i64,
+    /// Since when.
+    pub changed_at: OffsetDateTime,
+}
+
+/// Brings a loan into a state, unless a newer event did so before; what the
+/// application said is kept in any case. `false` if the loan is known to be
+/// another customer's, and nothing was changed.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep(tx: &mut PgConnection, state: &NewState<'_>) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO loan (loan_id, customer_id, request_name, amount_of_money, currency,
+                           loan_status, outstanding, loan_version, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (loan_id) DO UPDATE SET
+            request_name = COALESCE(loan.request_name, excluded.request_name),
+            amount_of_money = COALESCE(loan.amount_of_money, excluded.amount_of_money),
+            loan_status = CASE WHEN excluded.loan_version > loan.loan_version
+                THEN excluded.loan_status ELSE loan.loan_status END,
+            outstanding = CASE WHEN excluded.loan_version > loan.loan_version
+                THEN COALESCE(excluded.outstanding, loan.outstanding)
+                ELSE COALESCE(loan.outstanding, excluded.outstanding) END,
+            changed_at = CASE WHEN excluded.loan_version > loan.loan_version
+                THEN excluded.changed_at ELSE loan.changed_at END,
+            loan_version = GREATEST(loan.loan_version, excluded.loan_version)
+          WHERE loan.customer_id = excluded.customer_id",
+    )
+    .bind(state.loan_id)
+    .bind(state.customer_id)
+    .bind(state.request_name)
+    .bind(state.amount)
+    .bind(state.currency.code())
+    .bind(state.status)
+    .bind(state.outstanding)
+    .bind(state.loan_version)
+    .bind(state.changed_at)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// One loan.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(pool: &PgPool, loan_id: LoanId) -> Result<Option<Loan>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT loan_id, customer_id, request_name, amount_of_money, currency, loan_status,
+                outstanding, loan_version, changed_at
+           FROM loan WHERE loan_id = $1",
+    )
+    .bind(loan_id)
+    .fetch_optional(pool)
+    .await
+}
