@@ -122,9 +122,8 @@ fn told_apart(whole: &Value, service: &str, document: Value) -> Result<Value> {
 fn add(whole: &mut Value, service: Value) -> Result<()> {
     let Value::Object(mut service) = service else { bail!("is no object") };
     if let Some(Value::Object(paths)) = service.remove("paths") {
-        for (path, Value::Object(operations)) in
-            paths.into_iter().filter(|(_, item)| item.is_object())
-        {
+        for (path, item) in paths {
+            let Value::Object(operations) = item else { continue };
             let routed: Map<String, Value> =
                 operations.into_iter().filter(|(method, _)| is_routed(method, &path)).collect();
             if !routed.is_empty() {
@@ -133,8 +132,8 @@ fn add(whole: &mut Value, service: Value) -> Result<()> {
         }
     }
     if let Some(Value::Object(kinds)) = service.remove("components") {
-        for (kind, Value::Object(parts)) in kinds.into_iter().filter(|(_, parts)| parts.is_object())
-        {
+        for (kind, parts) in kinds {
+            let Value::Object(parts) = parts else { continue };
             for (name, part) in parts {
                 insert_new(&mut whole["components"][&kind], name, part)?;
             }

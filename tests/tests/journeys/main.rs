@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod certification;
+mod consumer_facts;
 mod idempotency;
 mod isolation;
 mod journey;
+mod outbox_facts;
+mod plumbing;

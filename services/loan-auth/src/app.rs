@@ -1,0 +1,62 @@
+//! The wiring.
+
+use anyhow::Context as _;
+use common::service::{Context, Wired};
+
+use crate::config::Config;
+use crate::http::{Api, Services};
+use crate::usecases::{Hasher, Prover, TokenSigner, seed_demo_data};
+use crate::{events, http, tasks};
+
+/// The service, for `common::service::run`.
+pub struct App;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+impl common::service::App for App {
+    const NAME: &'static str = events::GROUP;
+    const HTTP_PORT: u16 = 8291;
+    type Config = Config;
+    const MIGRATIONS: &sqlx::migrate::Migrator = &MIGRATIONS;
+
+    async fn wire(config: Config, ctx: Context) -> anyhow::Result<Wired> {
+        let services = Services::new(&config.keys.service_credentials());
+        let signer = TokenSigner::try_new(
+            &config.keys.token_signing_keys,
+            &ctx.settings.token_issuer,
+            &ctx.settings.token_audience,
+            config.credentials.access_lifetime(),
+            ctx.clock.clone(),
+        )
+        .context("TOKEN_SIGNING_KEYS")?;
+        // Our own tokens are good from the first request on.
+        ctx.verifier.install(signer.jwks());
+        let hasher = Hasher::try_new(config.credentials.hasher())?;
+        let prover = Prover::try_new(ctx.db.clone(), ctx.clock.clone(), hasher.clone(), config.prover())?;
+        if config.background.demo_data {
+            seed_demo_data(&ctx.db, &ctx.clock, &hasher).await.context("DEMO_DATA")?;
+        }
+        let api = Api {
+            db: ctx.db.clone(),
+            clock: ctx.clock.clone(),
+            verifier: ctx.verifier.clone(),
+            services,
+            signer,
+            hasher,
+            prover,
+            sessions: config.credentials.sessions(),
+            certify_delay: config.background.certify_delay_ms,
+        };
+        let (router, _) = http::router(api).split_for_parts();
+        let purge = tasks::purge_expired(ctx.db, ctx.clock.clone(), config.purge_expired(), ctx.shutdown);
+        Ok(Wired {
+            router,
+            subscriptions: events::subscriptions(&ctx.clock),
+            tasks: vec![("purge", Box::pin(purge))],
+        })
+    }
+
+    fn openapi() -> Option<utoipa::openapi::OpenApi> {
+        Some(crate::openapi())
+    }
+}

@@ -1,0 +1,206 @@
+//! Which names, numbers and passwords are taken.
+
+/// The shortest login name.
+pub const USER_ID_CHARS_MIN: usize = 3;
+/// The longest login name: that of an e-mail address.
+pub const USER_ID_CHARS_MAX: usize = 254;
+/// The longest name.
+pub const USER_NAME_CHARS_MAX: usize = 100;
+/// Room for an international number with its spaces.
+pub const MOBILE_CHARS_MAX: usize = 30;
+/// The longest e-mail address.
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// The shortest password.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// The longest password: no hash takes ever longer because of it.
+pub const PASSWORD_CHARS_MAX: usize = 128;
+
+/// Passwords that everybody tries first, one in a line, in lower case.
+const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
+
+/// A text that a person can read and a database can keep: not blank, bounded,
+/// without control characters.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_text(text: &str, chars_max: usize) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    // Counted lazily: the text may be as long as a body may be.
+    if text.chars().nth(chars_max).is_some() {
+        return Err(format!("must have at most {chars_max} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not have control characters".to_owned());
+    }
+    Ok(())
+}
+
+/// A login name: one word.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_user_id(text: &str) -> Result<(), String> {
+    check_text(text, USER_ID_CHARS_MAX)?;
+    if text.chars().nth(USER_ID_CHARS_MIN - 1).is_none() {
+        return Err(format!("must have at least {USER_ID_CHARS_MIN} characters"));
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err("must not have spaces".to_owned());
+    }
+    Ok(())
+}
+
+/// A person's name.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_user_name(text: &str) -> Result<(), String> {
+    check_text(text, USER_NAME_CHARS_MAX)?;
+    // It is compared exactly at every request: nobody sees such a space.
+    if text.trim() != text {
+        return Err("must not begin or end with a space".to_owned());
+    }
+    Ok(())
+}
+
+/// A telephone number, as people write them.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_mobile(text: &str) -> Result<(), String> {
+    check_text(text, MOBILE_CHARS_MAX)?;
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.() ".contains(&byte));
+    if is_number && text.bytes().filter(u8::is_ascii_digit).count() >= 3 {
+        Ok(())
+    } else {
+        Err("must be a telephone number, for example 010-000-0000".to_owned())
+    }
+}
+
+/// An e-mail address, as far as one can tell without writing to it.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_email(text: &str) -> Result<(), String> {
+    check_text(text, EMAIL_CHARS_MAX)?;
+    let parts = text.rsplit_once('@');
+    let is_address = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    if is_address && !text.chars().any(char::is_whitespace) {
+        Ok(())
+    } else {
+        Err("must be an e-mail address".to_owned())
+    }
+}
+
+/// A new password: long enough, and not one that everybody tries first.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it; never the password.
+pub fn check_new_password(password: &str, user_id: &str, user_name: &str) -> Result<(), String> {
+    if password.chars().nth(PASSWORD_CHARS_MIN - 1).is_none() {
+        return Err(format!("must have at least {PASSWORD_CHARS_MIN} characters"));
+    }
+    if password.chars().nth(PASSWORD_CHARS_MAX).is_some() {
+        return Err(format!("must have at most {PASSWORD_CHARS_MAX} characters"));
+    }
+    let lower = password.to_lowercase();
+    let login = user_id.to_lowercase();
+    let is_own = lower == login
+        || lower == user_name.to_lowercase()
+        || login.split_once('@').is_some_and(|(name, _)| name == lower);
+    if is_own {
+        return Err("must not be your own name".to_owned());
+    }
+    if is_common(&lower) {
+        return Err("is one of the passwords that are tried first; choose another".to_owned());
+    }
+    Ok(())
+}
+
+fn is_common(lower: &str) -> bool {
+    COMMON_PASSWORDS.lines().any(|common| common == lower) || is_repeated(lower) || is_run(lower)
+}
+
+/// `aaaaaaaa`, `12341234`, `abcabcabc`: a short piece again and again.
+fn is_repeated(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    (1..=4).any(|length| chars.iter().zip(chars.iter().skip(length)).all(|(one, next)| one == next))
+}
+
+/// `12345678`, `hgfedcba`: each character the neighbour of the one before.
+fn is_run(text: &str) -> bool {
+    let steps = || {
+        text.chars().zip(text.chars().skip(1)).map(|(one, next)| i64::from(u32::from(next)) - i64::from(u32::from(one)))
+    };
+    steps().all(|step| step == 1) || steps().all(|step| step == -1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_or_a_log_would_stumble_over_is_not_taken() {
+        for bad in ["", " ", "a\0bc", "a\r\nb: c", "\u{7f}abc", "\u{85}abc"] {
+            assert!(check_user_id(bad).is_err(), "{bad:?}");
+            assert!(check_user_name(bad).is_err(), "{bad:?}");
+            assert!(check_mobile(bad).is_err(), "{bad:?}");
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!(check_user_id("ab").is_err());
+        assert!(check_user_id("가나다").is_ok());
+        assert!(check_user_id(&"a".repeat(254)).is_ok());
+        assert!(check_user_id(&"a".repeat(255)).is_err());
+        assert!(check_user_id("a b").is_err());
+        assert!(check_user_name("유").is_ok());
+        assert!(check_user_name(&"유".repeat(100)).is_ok());
+        assert!(check_user_name(&"유".repeat(101)).is_err());
+        assert!(check_user_name(" 유").is_err());
+    }
+
+    #[test]
+    fn numbers_and_addresses_look_like_such() {
+        for good in ["010-000-0000", "+82 10 1234 5678", "(02) 123.4567"] {
+            assert_eq!(check_mobile(good), Ok(()), "{good}");
+        }
+        for bad in ["010-000-000a", "++", "１２３"] {
+            assert!(check_mobile(bad).is_err(), "{bad}");
+        }
+        assert_eq!(check_email("1@sk.com"), Ok(()));
+        for bad in ["1", "@sk.com", "1@sk", "a b@sk.com"] {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_that_everybody_tries_are_not_taken() {
+        let check = |password: &str| check_new_password(password, "someone@example.com", "유은상유은상유은");
+        for good in ["correct horse", "Tr0ub4dor&3", "비밀번호는길게", "x9$kq2!m", &"p7".repeat(3)[..], "eightch4"] {
+            let long = format!("{good}-{good}x");
+            assert_eq!(check(&long), Ok(()), "{long}");
+        }
+        for bad in [
+            "1234", "short7!", "password", "PassWord", "12345678", "87654321", "abcdefgh", "aaaaaaaa",
+            "12341234", "qwertyuiop", "password1", "someone@example.com", "SOMEONE@example.com",
+            "유은상유은상유은", &"x9$kq2!m".repeat(17),
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert!(check(&"x9$kq2!m".repeat(16)).is_ok());
+    }
+
+    #[test]
+    fn the_list_of_common_passwords_is_as_it_is_compared() {
+        for line in COMMON_PASSWORDS.lines() {
+            assert_eq!(line, line.to_lowercase().trim(), "{line}");
+            assert!(line.chars().count() >= PASSWORD_CHARS_MIN, "{line}: refused for its length already");
+        }
+        assert!(COMMON_PASSWORDS.lines().count() > 100);
+    }
+}

@@ -1,0 +1,23 @@
+//! `LoanJudged`: a refused loan is not open any more.
+
+use ::events::LoanJudged;
+use common::consumer::HandlerError;
+use sqlx::PgConnection;
+
+use crate::domain::loan::is_open;
+use crate::store::open_loan::LoanState;
+use crate::usecases::follow_loan;
+
+/// The loan is open, or not any more.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn on_loan_judged(tx: &mut PgConnection, event: LoanJudged) -> Result<(), HandlerError> {
+    let state = LoanState {
+        loan_id: event.loan_id,
+        customer_id: event.customer_id,
+        is_open: is_open(event.loan_status),
+        loan_version: event.loan_version,
+    };
+    Ok(follow_loan(tx, state, event.judged_at).await?)
+}

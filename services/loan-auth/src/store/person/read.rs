@@ -1,0 +1,114 @@
+//! Looking for people.
+
+use ::events::CustomerId;
+use sqlx::{PgConnection, PgExecutor, Row as _};
+use time::OffsetDateTime;
+
+use super::person;
+use crate::domain::brute_force::{Bounds, Counters, Tally};
+use crate::domain::person::Person;
+
+/// All that is to be known before a password is looked at.
+pub struct Candidate {
+    /// Who has this login name, with the hash of the password.
+    pub person: Option<(Person, String)>,
+    /// The failures so far.
+    pub counters: Counters,
+}
+
+/// Whoever has a login name, and the failures around the attempt, in one
+/// statement: this is asked at every certification.
+///
+/// # Errors
+/// What the database says.
+pub async fn candidate(
+    executor: impl PgExecutor<'_>,
+    user_key: &str,
+    account: &[u8],
+    address: &str,
+    bounds: &Bounds,
+    now: OffsetDateTime,
+) -> Result<Candidate, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT p.*, k.last_success_at,
+                a.pair_failures, a.pair_oldest_at, a.account_failures, a.account_oldest_at,
+                f.failures AS address_failures, f.oldest_at AS address_oldest_at
+         FROM (SELECT) AS always
+         LEFT JOIN person p ON p.user_key = $1
+         LEFT JOIN known_address k ON k.customer_id = p.customer_id AND k.address = $3
+         CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE address = $3 AND failed_at > $4) AS pair_failures,
+                    min(failed_at) FILTER (WHERE address = $3 AND failed_at > $4) AS pair_oldest_at,
+                    count(*) FILTER (WHERE failed_at > $5) AS account_failures,
+                    min(failed_at) FILTER (WHERE failed_at > $5) AS account_oldest_at
+             FROM login_failure WHERE account = $2 AND failed_at > least($4, $5)
+         ) a
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS failures, min(failed_at) AS oldest_at
+             FROM login_failure WHERE address = $3 AND failed_at > $6
+         ) f",
+    )
+    .bind(user_key)
+    .bind(account)
+    .bind(address)
+    .bind(now - bounds.account_address.window)
+    .bind(now - bounds.account.window)
+    .bind(now - bounds.address.window)
+    .fetch_one(executor)
+    .await?;
+    let tally = |failures: &str, oldest_at: &str| -> Result<Tally, sqlx::Error> {
+        Ok(Tally { failures: row.try_get(failures)?, oldest_at: row.try_get(oldest_at)? })
+    };
+    let counters = Counters {
+        account_address: tally("pair_failures", "pair_oldest_at")?,
+        account: tally("account_failures", "account_oldest_at")?,
+        address: tally("address_failures", "address_oldest_at")?,
+        known_since: row.try_get("last_success_at")?,
+    };
+    let hash: Option<String> = row.try_get("password_hash")?;
+    let person = hash.map(|hash| Ok::<_, sqlx::Error>((person(&row)?, hash))).transpose()?;
+    Ok(Candidate { person, counters })
+}
+
+/// An active person.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_id(
+    executor: impl PgExecutor<'_>,
+    id: CustomerId,
+) -> Result<Option<Person>, sqlx::Error> {
+    sqlx::query("SELECT * FROM person WHERE customer_id = $1 AND removed_at IS NULL")
+        .bind(id)
+        .fetch_optional(executor)
+        .await?
+        .as_ref()
+        .map(person)
+        .transpose()
+}
+
+/// An active person, locked until the end of the transaction: no change and no
+/// certification of theirs commits meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(tx: &mut PgConnection, id: CustomerId) -> Result<Option<Person>, sqlx::Error> {
+    sqlx::query("SELECT * FROM person WHERE customer_id = $1 AND removed_at IS NULL FOR UPDATE")
+        .bind(id)
+        .fetch_optional(tx)
+        .await?
+        .as_ref()
+        .map(person)
+        .transpose()
+}
+
+/// Whether somebody active has a login name.
+///
+/// # Errors
+/// What the database says.
+pub async fn has(executor: impl PgExecutor<'_>, user_key: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM person WHERE user_key = $1)")
+        .bind(user_key)
+        .fetch_one(executor)
+        .await
+}

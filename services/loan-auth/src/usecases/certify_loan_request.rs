@@ -1,0 +1,43 @@
+//! A proven customer's request is certified, once.
+
+use common::clock::Clock;
+use common::outbox;
+use sqlx::PgConnection;
+
+use super::Proven;
+use crate::domain::certification::{Answer, Asked};
+use crate::error::Error;
+use crate::publish;
+use crate::store::certification::Certified;
+use crate::store::{certification, known_address};
+
+/// Certifies a request for a proven person, tells the others, and says what is
+/// decided: whoever came first, now or earlier.
+///
+/// # Errors
+/// The database's.
+pub async fn certify_loan_request(
+    tx: &mut PgConnection,
+    clock: &Clock,
+    asked: &Asked,
+    proven: &Proven,
+) -> Result<Answer, Error> {
+    let (person, now) = (&proven.person, clock.now());
+    match certification::certify(tx, asked, person, now).await? {
+        Certified::Decided => {
+            outbox::append(tx, &[publish::certified(asked, person, now, clock)]).await?;
+            if let Some(origin) = &proven.note {
+                known_address::note(tx, person.id, origin.as_str(), now).await?;
+            }
+            Ok(Answer::Certified(person.id))
+        }
+        Certified::TooLate => {
+            let decision = certification::decision(tx, asked.loan_request_id).await?;
+            // The insert has met it, and what is purged is weeks old.
+            let decision = decision.ok_or(sqlx::Error::RowNotFound)?;
+            Ok(decision.told_to(person.id))
+        }
+        // Removed, or another password, since the proof a moment ago.
+        Certified::NoLongerProven => Ok(Answer::Refused),
+    }
+}

@@ -1,0 +1,195 @@
+//! argon2id, and nothing of it on the runtime's own threads.
+//!
+//! A hash takes tens of milliseconds of a core and 19 MiB, so there are never
+//! more at once than cores: more would only make all of them slow. Whoever waits
+//! too long for a place is told so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _};
+use common::config::Secret;
+use secrecy::ExposeSecret as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::nfc;
+use crate::error::Error;
+
+/// The figures of hashing.
+#[derive(Clone, Copy, Debug)]
+pub struct HasherSettings {
+    /// Hashes at once at most.
+    pub concurrency_max: usize,
+    /// How long a password waits for its turn at most.
+    pub wait: Duration,
+}
+
+/// Hashes passwords. Cloning is cheap; clones share the places.
+#[derive(Clone)]
+pub struct Hasher {
+    places: Arc<Semaphore>,
+    wait: Duration,
+    /// The hash of no password: what an unknown person is checked against, so
+    /// that the answer takes as long as for a known one.
+    nobody: Arc<str>,
+}
+
+/// The right to hash once.
+#[must_use = "an unused place is kept until it is dropped"]
+pub struct Place(OwnedSemaphorePermit);
+
+impl Hasher {
+    /// A hasher with these figures.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the computer has no memory or randomness for one hash.
+    pub fn try_new(settings: HasherSettings) -> Result<Self, Error> {
+        let mut secret = [0_u8; 32];
+        aws_lc_rs::rand::fill(&mut secret).map_err(|_| Error::Internal)?;
+        Ok(Self {
+            places: Arc::new(Semaphore::new(settings.concurrency_max.max(1))),
+            wait: settings.wait,
+            nobody: hashed(&secret)?.into(),
+        })
+    }
+
+    /// When whoever comes now has waited long enough.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.wait
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] after the deadline.
+    pub async fn place(&self, deadline: Instant) -> Result<Place, Error> {
+        let acquired = tokio::time::timeout_at(deadline, Arc::clone(&self.places).acquire_owned());
+        match acquired.await {
+            Ok(Ok(permit)) => Ok(Place(permit)),
+            // The semaphore is never closed, so it is the time.
+            Ok(Err(_)) | Err(_) => {
+                metrics::counter!("auth_password_checks_shed_total").increment(1);
+                Err(Error::Busy)
+            }
+        }
+    }
+
+    /// The hash of a new password, in PHC form.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if there is no place in time.
+    pub async fn hash_password(&self, password: &Secret) -> Result<String, Error> {
+        let place = self.place(self.deadline()).await?;
+        let password = normalised(password);
+        on_a_thread(place, move || hashed(password.expose_secret().as_bytes())).await?
+    }
+
+    /// Whether this is the password of a hash; without a hash it takes as long,
+    /// and is not.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the hash is none.
+    pub async fn is_right(
+        &self,
+        place: Place,
+        password: &Secret,
+        hash: Option<String>,
+    ) -> Result<bool, Error> {
+        let password = normalised(password);
+        let nobody = Arc::clone(&self.nobody);
+        on_a_thread(place, move || {
+            let parsed = PasswordHash::new(hash.as_deref().unwrap_or(&nobody)).map_err(|error| {
+                tracing::error!(%error, "a stored password hash is unreadable");
+                Error::Internal
+            })?;
+            let password = password.expose_secret().as_bytes();
+            let is_right = Argon2::default().verify_password(password, &parsed).is_ok();
+            Ok(is_right && hash.is_some())
+        })
+        .await?
+    }
+}
+
+/// The password in the one spelling that is hashed.
+pub(super) fn normalised(password: &Secret) -> Secret {
+    Secret::from(nfc(password.expose_secret()))
+}
+
+fn hashed(password: &[u8]) -> Result<String, Error> {
+    match Argon2::default().hash_password(password) {
+        Ok(hash) => Ok(hash.to_string()),
+        Err(error) => {
+            tracing::error!(%error, "a password could not be hashed");
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// Works where blocking is allowed. The place goes with the work: when the caller
+/// gives up, the work goes on, and its place must not be taken meanwhile.
+async fn on_a_thread<T: Send + 'static>(
+    place: Place,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let started = Instant::now();
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(place.0);
+        done
+    });
+    let done = done.await.map_err(|error| {
+        tracing::error!(is_panic = error.is_panic(), "hashing a password did not end");
+        Error::Internal
+    });
+    metrics::histogram!("auth_password_hash_seconds").record(started.elapsed().as_secs_f64());
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn hasher(wait_ms: u64) -> Hasher {
+        let wait = Duration::from_millis(wait_ms);
+        Hasher::try_new(HasherSettings { concurrency_max: 1, wait }).unwrap()
+    }
+
+    async fn is_right(hasher: &Hasher, password: &str, hash: Option<&str>) -> bool {
+        let place = hasher.place(hasher.deadline()).await.unwrap();
+        hasher.is_right(place, &Secret::from(password), hash.map(str::to_owned)).await.unwrap()
+    }
+
+    //
+    #[tokio::test]
+    async fn a_hash_is_argon2id_with_the_recommended_cost_and_tells_passwords_apart() {
+        let hasher = hasher(5_000);
+        let hash = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(is_right(&hasher, "correct horse", Some(&hash)).await);
+        assert!(!is_right(&hasher, "correct horsf", Some(&hash)).await);
+        let again = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        assert_ne!(hash, again, "each hash has a salt of its own");
+        assert!(!is_right(&hasher, "correct horse", None).await);
+    }
+
+    #[tokio::test]
+    async fn one_spelling_of_a_password_is_as_good_as_the_other() {
+        let hasher = hasher(5_000);
+        let hash = hasher.hash_password(&Secret::from("cafe\u{301} au lait")).await.unwrap();
+        assert!(is_right(&hasher, "caf\u{e9} au lait", Some(&hash)).await);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_so() {
+        let hasher = hasher(20);
+        let place = hasher.place(hasher.deadline()).await.unwrap();
+        let refused = hasher.place(hasher.deadline()).await;
+        assert!(matches!(refused, Err(Error::Busy)));
+        drop(place);
+        assert!(hasher.place(hasher.deadline()).await.is_ok());
+    }
+}

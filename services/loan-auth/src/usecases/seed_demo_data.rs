@@ -1,0 +1,50 @@
+//! The demo customer and officer, where they were asked for.
+
+use ::events::Language;
+use common::clock::Clock;
+use common::config::Secret;
+use common::db::Db;
+
+use super::{Hasher, NewPerson, register_person, user_key};
+use crate::domain::person::Role;
+use crate::error::Error;
+use crate::store;
+
+/// The people of the demo. Their passwords are known to everybody, and so are
+/// checked against no rule.
+const PEOPLE: [(Role, &str, &str, &str, Option<&str>); 2] = [
+    (Role::Customer, "1@sk.com", "유은상", "1234", Some("010-000-0000")),
+    (Role::Officer, "officer@bank.example", "Officer", "officer-1234", None),
+];
+
+/// Adds those of them who are not there yet. Several instances may do so at once.
+///
+/// # Errors
+/// The database's.
+pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(), Error> {
+    for (role, user_id, user_name, password, user_mobile) in PEOPLE {
+        if store::person::has(db.pool(), &user_key(user_id)).await? {
+            continue;
+        }
+        let person = NewPerson {
+            role,
+            user_id: user_id.to_owned(),
+            user_name: user_name.to_owned(),
+            user_mobile: user_mobile.map(str::to_owned),
+            user_email: None,
+            language: Language::Ko,
+        }
+        .into_person(clock);
+        let hash = hasher.hash_password(&Secret::from(password)).await?;
+        let added = db
+            .in_tx("seed_demo_data", async |tx| register_person(tx, clock, &person, &hash, None).await)
+            .await;
+        match added {
+            Ok(_) => tracing::info!(customer_id = %person.id, "a demo account was added"),
+            // Another instance was quicker.
+            Err(Error::UserIdTaken) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

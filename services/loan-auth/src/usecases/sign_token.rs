@@ -1,0 +1,191 @@
+//! Access tokens, and the keys that they are checked with.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use common::clock::Clock;
+use common::config::Secret;
+use common::token::Claims;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use time::Duration;
+use uuid::Uuid;
+
+use crate::domain::person::{Person, Role};
+use crate::error::Error;
+use crate::store::person::role_name;
+
+/// Keys at most: one that signs, and those before and after it.
+const KEYS_MAX: usize = 8;
+
+/// Signs access tokens. Cloning is cheap.
+#[derive(Clone)]
+pub struct TokenSigner(Arc<Inner>);
+
+struct Inner {
+    key: EncodingKey,
+    key_id: String,
+    jwks: String,
+    issuer: String,
+    audience: String,
+    lifetime: Duration,
+    clock: Clock,
+}
+
+/// Why signing keys are not usable. Nothing of a key is in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    /// Not one.
+    #[error("must have at least one Ed25519 key, as a PKCS#8 PEM block (`BEGIN PRIVATE KEY`)")]
+    None,
+    /// Too many.
+    #[error("must have at most {KEYS_MAX} keys")]
+    TooMany,
+    /// One of them is something else.
+    #[error("key number {0} is not an Ed25519 key in PKCS#8 PEM")]
+    Unreadable(usize),
+    /// One of them is there twice.
+    #[error("key number {0} is there twice")]
+    Twice(usize),
+}
+
+/// What a token says.
+#[derive(Serialize)]
+struct AccessToken {
+    #[serde(flatten)]
+    claims: Claims,
+    jti: Uuid,
+}
+
+/// A public key, RFC 8037.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    x: String,
+    kid: String,
+    alg: &'static str,
+    r#use: &'static str,
+}
+
+impl TokenSigner {
+    /// A signer with these keys: the first signs, all are published, so that a key
+    /// is known everywhere before it signs and as long as its tokens live.
+    ///
+    /// # Errors
+    /// [`KeysError`] if the keys are not usable.
+    pub fn try_new(
+        keys: &Secret,
+        issuer: &str,
+        audience: &str,
+        lifetime: Duration,
+        clock: Clock,
+    ) -> Result<Self, KeysError> {
+        let keys = read(keys.expose_secret())?;
+        let (first, first_public) = keys.first().ok_or(KeysError::None)?;
+        let (key, key_id) = (EncodingKey::from_ed_der(first), first_public.kid.clone());
+        let public: Vec<&PublicKey> = keys.iter().map(|(_, public)| public).collect();
+        let jwks = serde_json::json!({ "keys": public }).to_string();
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        Ok(Self(Arc::new(Inner { key, key_id, jwks, issuer, audience, lifetime, clock })))
+    }
+
+    /// The public keys, as a JSON Web Key Set.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        &self.0.jwks
+    }
+
+    /// How long a token is good.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.0.lifetime
+    }
+
+    /// A token for a person. Only an officer's has a name, which is shown to the
+    /// customers whose loans they decide on.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if signing fails, which it never should.
+    pub fn sign_token(&self, person: &Person) -> Result<Secret, Error> {
+        let now = self.0.clock.now();
+        let token = AccessToken {
+            claims: Claims {
+                iss: self.0.issuer.clone(),
+                aud: self.0.audience.clone(),
+                sub: person.id.as_uuid(),
+                iat: now.unix_timestamp(),
+                exp: (now + self.0.lifetime).unix_timestamp(),
+                roles: vec![role_name(person.role).to_owned()],
+                name: (person.role == Role::Officer).then(|| person.user_name.clone()),
+                preferred_username: Some(person.user_id.clone()),
+                credential_version: person.credential_version,
+            },
+            jti: self.0.clock.new_id(),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.0.key_id.clone());
+        match jsonwebtoken::encode(&header, &token, &self.0.key) {
+            Ok(token) => Ok(Secret::from(token)),
+            Err(error) => {
+                tracing::error!(%error, "a token could not be signed");
+                Err(Error::Internal)
+            }
+        }
+    }
+}
+
+/// Takes signing keys as a setting.
+///
+/// # Errors
+/// [`KeysError`] if they are not usable.
+pub fn check_keys(text: &str) -> Result<Secret, KeysError> {
+    read(text)?;
+    Ok(Secret::from(text))
+}
+
+/// The keys of a text, at least one: the DER and the public half of each.
+fn read(text: &str) -> Result<Vec<(Vec<u8>, PublicKey)>, KeysError> {
+    let mut keys: Vec<(Vec<u8>, PublicKey)> = Vec::new();
+    for (place, der) in blocks(text).into_iter().enumerate() {
+        if place == KEYS_MAX {
+            return Err(KeysError::TooMany);
+        }
+        let der = der.ok_or(KeysError::Unreadable(place + 1))?;
+        let public = public_key(&der).ok_or(KeysError::Unreadable(place + 1))?;
+        if keys.iter().any(|(_, other)| *other == public) {
+            return Err(KeysError::Twice(place + 1));
+        }
+        keys.push((der, public));
+    }
+    if keys.is_empty() { Err(KeysError::None) } else { Ok(keys) }
+}
+
+/// The PEM blocks of a text: the DER of each, or `None` where it is unreadable.
+fn blocks(text: &str) -> Vec<Option<Vec<u8>>> {
+    const BEGIN: &str = "-----BEGIN ";
+    // A template may have kept the line ends of a variable as two characters.
+    text.replace("\\n", "\n")
+        .split(BEGIN)
+        .skip(1)
+        .map(|block| {
+            let (base64, _) = block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
+            let base64: String = base64.split_whitespace().collect();
+            BASE64_STANDARD.decode(base64).ok()
+        })
+        .collect()
+}
+
+fn public_key(der: &[u8]) -> Option<PublicKey> {
+    // With or without the public half: OpenSSL writes it without.
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
+    let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+    // RFC 7638: the required members in alphabetical order, without spaces.
+    let thumbprint = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    let kid = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, thumbprint.as_bytes()));
+    Some(PublicKey { kty: "OKP", crv: "Ed25519", x, kid, alg: "EdDSA", r#use: "sig" })
+}

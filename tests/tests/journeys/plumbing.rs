@@ -1,0 +1,361 @@
+//! The plumbing by itself: a broker and a database of the test's own, and
+//! `common`'s relay and consumer run in the test's process, so that a test can
+//! open transactions beside them, end them half way, and look at each part.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use common::clock::Clock;
+use common::consumer::{Consumer, ConsumerError, ConsumerSettings, Subscriptions};
+use common::db::Db;
+use common::event::{Event, NewEvent};
+use common::outbox::{Relay, RelayError, RelaySettings};
+use journeys::harness::Journey;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgConnection};
+use standalone::StackBuilder;
+use time::format_description::well_known::Rfc3339;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Where the notes go; any topic that every broker of the tests has.
+pub(crate) const TOPIC: &str = events::topics::LOAN_MANAGER;
+/// Its dead-letter twin.
+pub(crate) const DEAD_LETTERS: &str = "loan.manager.dlq";
+
+/// How long anything may take that is to happen by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the notes are about, and what comes of them. `effect` has no unique
+/// column on purpose: an effect that happens twice is to be seen twice.
+const TABLES: &str = "
+    CREATE TABLE account (id text PRIMARY KEY, last bigint NOT NULL DEFAULT 0);
+    CREATE TABLE effect (
+        place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        event_id uuid NOT NULL, account text NOT NULL, number bigint NOT NULL, worker text NOT NULL
+    );";
+
+/// The next note of an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    pub(crate) account: String,
+    pub(crate) number: i64,
+}
+
+impl Event for Noted {
+    const TYPE: &'static str = "Noted";
+    const TOPIC: &'static str = TOPIC;
+    const SOURCE: &'static str = "/facts";
+
+    fn key(&self) -> String {
+        self.account.clone()
+    }
+
+    fn subject(&self) -> String {
+        self.account.clone()
+    }
+}
+
+/// The envelope of a note.
+pub(crate) fn noted(account: &str, number: i64) -> NewEvent {
+    NewEvent::of(&Noted { account: account.to_owned(), number }, &Clock::system())
+}
+
+/// A broker, and a database with the plumbing's tables.
+pub(crate) struct Plumbing {
+    pub(crate) journey: Journey,
+    pub(crate) db: Db,
+}
+
+impl Plumbing {
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(|stack| stack).await
+    }
+
+    pub(crate) async fn start_with(
+        change: impl FnOnce(StackBuilder) -> StackBuilder,
+    ) -> Result<Self> {
+        let journey = Journey::start_with(|stack| change(stack.only(&[]))).await?;
+        sqlx::query("CREATE SCHEMA facts").execute(&journey.db).await?;
+        let url = journey.stack.database().superuser_url();
+        let options: PgConnectOptions = url.parse()?;
+        // The servers of the tests don't write each commit through at once.
+        let options = options.options([("search_path", "facts"), ("synchronous_commit", "on")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(20)
+            .acquire_timeout(Duration::from_secs(3))
+            .connect_with(options)
+            .await?;
+        let plumbing = include_str!("../../../crates/common/migrations/plumbing.sql");
+        sqlx::raw_sql(plumbing).execute(&pool).await?;
+        sqlx::raw_sql(TABLES).execute(&pool).await?;
+        Ok(Self { journey, db: Db::from_pool(pool) })
+    }
+
+    pub(crate) fn bootstrap(&self) -> &str {
+        self.journey.stack.bootstrap()
+    }
+
+    /// A relay on this database, as each instance of a service has one.
+    pub(crate) fn relay(&self, batch_max: u32) -> Running<RelayError> {
+        let settings = RelaySettings { batch_max, ..RelaySettings::default() };
+        let relay = Relay::new(self.db.clone(), self.bootstrap(), "facts", settings);
+        Running::start(|stop| relay.run(stop))
+    }
+
+    /// A consumer of these subscriptions, with a linger that lets what was sent
+    /// together come together.
+    pub(crate) fn consumer(&self, subscriptions: Subscriptions) -> Running<ConsumerError> {
+        let settings = ConsumerSettings {
+            linger: Duration::from_millis(50),
+            backoff_max: Duration::from_millis(500),
+            session_timeout: Duration::from_secs(6),
+            ..ConsumerSettings::default()
+        };
+        let consumer = Consumer::new(self.db.clone(), self.bootstrap(), subscriptions, settings);
+        Running::start(|stop| consumer.run(stop))
+    }
+
+    /// A number from the test's own schema.
+    pub(crate) async fn count(&self, sql: &str) -> Result<i64> {
+        let statement = AssertSqlSafe(sql.to_owned());
+        Ok(sqlx::query_scalar(statement).fetch_one(self.db.pool()).await?)
+    }
+
+    pub(crate) async fn unsent(&self) -> Result<i64> {
+        self.count("SELECT count(*) FROM outbox WHERE sent_at IS NULL").await
+    }
+
+    pub(crate) async fn all_sent(&self) -> Result<()> {
+        until("all is sent", async || Ok(self.unsent().await? == 0)).await
+    }
+
+    /// Waits for this many effects.
+    pub(crate) async fn effects(&self, count: i64) -> Result<()> {
+        let statement = "SELECT count(*) FROM effect";
+        until("the effects", async || Ok(self.count(statement).await? >= count)).await
+    }
+
+    /// Every effect as `account/number`, in the order in which they happened.
+    pub(crate) async fn effects_in_order(&self) -> Result<Vec<String>> {
+        let statement = "SELECT account || '/' || number FROM effect ORDER BY place";
+        Ok(sqlx::query_scalar(statement).fetch_all(self.db.pool()).await?)
+    }
+
+    /// Locks the account's row, counts up, and puts the note into the outbox: what a
+    /// use case does with its aggregate.
+    pub(crate) async fn write(tx: &mut PgConnection, account: &str) -> Result<(), sqlx::Error> {
+        let number: i64 = sqlx::query_scalar(
+            "INSERT INTO account (id, last) VALUES ($1, 1)
+             ON CONFLICT (id) DO UPDATE SET last = account.last + 1 RETURNING last",
+        )
+        .bind(account)
+        .fetch_one(&mut *tx)
+        .await?;
+        common::outbox::append(tx, &[noted(account, number)]).await
+    }
+
+    /// The same in a transaction of its own.
+    pub(crate) async fn write_one(&self, account: &str) -> Result<()> {
+        self.db.in_tx("write", async |tx| Self::write(tx, account).await).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn read(&self, topic: &'static str) -> Result<Vec<Seen>> {
+        read(self.bootstrap(), topic).await
+    }
+}
+
+/// The subscriptions that note each effect, by the name of who worked on it.
+pub(crate) fn noting(group: &'static str, worker: &'static str) -> Subscriptions {
+    Subscriptions::new(group).on::<Noted>(move |tx, event, note| {
+        Box::pin(async move {
+            sqlx::query(
+                "INSERT INTO effect (event_id, account, number, worker) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(event.id)
+            .bind(note.account)
+            .bind(note.number)
+            .bind(worker)
+            .execute(tx)
+            .await?;
+            Ok(())
+        })
+    })
+}
+
+/// A relay or a consumer that runs beside the test.
+pub(crate) struct Running<E> {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), E>>,
+}
+
+impl<E: Debug + Send + 'static> Running<E> {
+    fn start<F>(task: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        Self { task: tokio::spawn(task(stop.clone())), stop }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        !self.task.is_finished()
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.task).await.context("it does not end")??;
+        ensure!(ended.is_ok(), "it ended with {ended:?}");
+        Ok(())
+    }
+
+    /// Ends it wherever it is, with nothing said to anybody.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        drop(self.task.await);
+    }
+}
+
+/// Waits until it is so; what never comes true fails the test.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    while !is_so().await? {
+        ensure!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// A message, as anyone who knows Kafka and nothing of us reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Its payload as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        self.value.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// A note as `account/number`.
+    pub(crate) fn note(&self) -> String {
+        let json = self.json();
+        format!("{}/{}", json["account"].as_str().unwrap_or_default(), json["number"])
+    }
+}
+
+impl From<&rdkafka::message::BorrowedMessage<'_>> for Seen {
+    fn from(message: &rdkafka::message::BorrowedMessage<'_>) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(text),
+            value: message.payload().map(text),
+            headers: headers
+                .map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default())))
+                .collect(),
+        }
+    }
+}
+
+/// Everything on a topic now, each partition from its first message to its last.
+pub(crate) async fn read(bootstrap: &str, topic: &'static str) -> Result<Vec<Seen>> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "reader");
+    config.set("enable.auto.commit", "false");
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        let (mut ends, mut partitions) = (BTreeMap::new(), TopicPartitionList::new());
+        for partition in 0..events::topics::PARTITIONS {
+            let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+            if first < end {
+                ends.insert(partition, end);
+                partitions.add_partition_offset(topic, partition, Offset::Beginning)?;
+            }
+        }
+        consumer.assign(&partitions)?;
+        let (mut seen, started) = (Vec::new(), Instant::now());
+        while !ends.is_empty() {
+            ensure!(started.elapsed() < PATIENCE, "{topic} can't be read to its end: {ends:?}");
+            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+                let message = Seen::from(&message?);
+                if ends.get(&message.partition).is_some_and(|end| message.offset + 1 >= *end) {
+                    ends.remove(&message.partition);
+                }
+                seen.push(message);
+            }
+        }
+        Ok(seen)
+    })
+    .await?
+}
+
+/// Sends by hand what no relay would send.
+pub(crate) struct Hand(FutureProducer);
+
+impl Hand {
+    pub(crate) fn new(bootstrap: &str) -> Result<Self> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("enable.idempotence", "true");
+        config.set("partitioner", "murmur2_random").set("linger.ms", "0");
+        Ok(Self(config.create()?))
+    }
+
+    /// Sends one message and says where it is.
+    pub(crate) async fn send(
+        &self,
+        topic: &str,
+        key: &str,
+        value: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<(i32, i64)> {
+        let mut all = OwnedHeaders::new();
+        for (key, value) in headers {
+            all = all.insert(Header { key, value: Some(*value) });
+        }
+        let mut record = FutureRecord::<str, str>::to(topic).key(key).headers(all);
+        record.payload = value;
+        let sent = self.0.send(record, PATIENCE).await.map_err(|(error, _)| error)?;
+        Ok((sent.partition, sent.offset))
+    }
+
+    /// Sends an event as the relay would.
+    pub(crate) async fn event(&self, event: &NewEvent) -> Result<(i32, i64)> {
+        let headers = headers_of(event);
+        let headers: Vec<_> = headers.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        self.send(event.topic, &event.key, event.payload.as_deref(), &headers).await
+    }
+}
+
+/// The CloudEvents headers of an event.
+pub(crate) fn headers_of(event: &NewEvent) -> Vec<(&'static str, String)> {
+    vec![
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", event.id.to_string()),
+        ("ce_type", event.event_type.to_owned()),
+        ("ce_source", event.source.to_owned()),
+        ("ce_subject", event.subject.clone()),
+        ("ce_time", event.time.format(&Rfc3339).unwrap()),
+    ]
+}
