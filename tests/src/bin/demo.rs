@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
-use journeys::client::{
-    Answer, Client, Credentials, DEMO_PASSWORD, DEMO_USER, OFFICER_USER, id_of,
-};
+use journeys::client::{Answer, Client, Credentials, DEMO_USER, OFFICER_USER, id_of};
 use serde_json::{Value, json};
 
 /// How long a change may take until it is seen.

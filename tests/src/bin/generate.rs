@@ -83,7 +83,8 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         let document = serde_json::to_value(document)?;
         documents
             .push((PathBuf::from(format!("docs/api/{name}.openapi.json")), pretty(&document)?));
-        add(&mut whole, document).with_context(|| format!("the document of {name}"))?;
+        let own = told_apart(&whole, name, &document)?;
+        add(&mut whole, own).with_context(|| format!("the document of {name}"))?;
     }
     documents.push(("docs/api/openapi.json".into(), pretty(&whole)?));
     documents.push(("docs/api/asyncapi.json".into(), pretty(&events::asyncapi::document())?));
@@ -96,7 +97,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
 
 /// Gives the service's name to its schemas that another service has, too, and
 /// describes differently (each has a page of its own resources).
-fn told_apart(whole: &Value, service: &str, document: Value) -> Result<Value> {
+fn told_apart(whole: &Value, service: &str, document: &Value) -> Result<Value> {
     let known = &whole["components"]["schemas"];
     let clashing: Vec<String> = document["components"]["schemas"]
         .as_object()

@@ -214,7 +214,8 @@ impl<E: Debug + Send + 'static> Running<E> {
     /// Ends it in order.
     pub(crate) async fn stop(self) -> Result<()> {
         self.stop.cancel();
-        let ended = tokio::time::timeout(PATIENCE, self.task).await.context("it does not end")??;
+        let ended =
+            tokio::time::timeout(PATIENCE, self.task).await.context("it does not end")??;
         ensure!(ended.is_ok(), "it ended with {ended:?}");
         Ok(())
     }

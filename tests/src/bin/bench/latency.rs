@@ -51,7 +51,9 @@ pub(super) async fn measure(client: &Client, rate: u32, seconds: u32) -> Result<
     let mut seen_after = Vec::new();
     let until = Instant::now() + SEEN_WITHIN;
     while seen_after.len() < due_at.len() {
-        let Ok(Some((id, at))) = tokio::time::timeout_at(until.into(), entries.recv()).await else { break };
+        let Ok(Some((id, at))) = tokio::time::timeout_at(until.into(), entries.recv()).await else {
+            break;
+        };
         if let Some(due) = due_at.get(&id) {
             seen_after.push(at.duration_since(*due));
         }

@@ -87,7 +87,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     println!("siege: {siege:?}");
     figures.push(Figure {
         name: "siege, 100 clients: availability",
-        measured: format!("{} %, {} requests, {}/s", siege.availability, siege.transactions, siege.rate),
+        measured: format!(
+            "{} %, {} requests, {}/s",
+            siege.availability, siege.transactions, siege.rate
+        ),
         goal: "100 %",
         met: siege.availability >= 100.0,
     });
@@ -177,7 +180,10 @@ fn kib_as_mib(kib: u64) -> f64 {
 const COUNTED: [(&str, &str); 4] = [
     ("accepted", "SELECT count(*) FROM loan_request.loan_request WHERE customer_id IS NOT NULL"),
     ("요청완료", "SELECT count(*) FROM loan_request.loan_request WHERE status = '요청완료'"),
-    ("in status", "SELECT count(*) FROM loan_status.entry WHERE event_type = 'LoanRequestReceived'"),
+    (
+        "in status",
+        "SELECT count(*) FROM loan_status.entry WHERE event_type = 'LoanRequestReceived'",
+    ),
     ("told", "SELECT count(*) FROM loan_messenger.message WHERE kind = 'request-received'"),
 ];
 
@@ -195,13 +201,21 @@ async fn agreement(db: &PgPool, before: &[i64], sent: u64) -> Result<Figure> {
     loop {
         let now: Vec<i64> =
             counts(db).await?.iter().zip(before).map(|(now, before)| now - before).collect();
-        let agreed = now.iter().all(|count| *count == now[0]) && u64::try_from(now[0]).is_ok_and(|n| n >= sent);
+        let agreed = now.iter().all(|count| *count == now[0])
+            && u64::try_from(now[0]).is_ok_and(|n| n >= sent);
         if agreed || started.elapsed() > Duration::from_secs(120) {
-            let parts: Vec<String> =
-                COUNTED.iter().zip(&now).map(|((name, _), count)| format!("{name} {count}")).collect();
+            let parts: Vec<String> = COUNTED
+                .iter()
+                .zip(&now)
+                .map(|((name, _), count)| format!("{name} {count}"))
+                .collect();
             return Ok(Figure {
                 name: "after siege, caught up",
-                measured: format!("{} after {:.1} s", parts.join(" = "), started.elapsed().as_secs_f64()),
+                measured: format!(
+                    "{} after {:.1} s",
+                    parts.join(" = "),
+                    started.elapsed().as_secs_f64()
+                ),
                 goal: "accepted = 요청완료 = in status = told",
                 met: agreed,
             });
