@@ -83,7 +83,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         let document = serde_json::to_value(document)?;
         documents
             .push((PathBuf::from(format!("docs/api/{name}.openapi.json")), pretty(&document)?));
-        let own = told_apart(&whole, name, &document)?;
+        let own = told_apart(&whole, name, document)?;
         add(&mut whole, own).with_context(|| format!("the document of {name}"))?;
     }
     documents.push(("docs/api/openapi.json".into(), pretty(&whole)?));
@@ -97,26 +97,28 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
 
 /// Gives the service's name to its schemas that another service has, too, and
 /// describes differently (each has a page of its own resources).
-fn told_apart(whole: &Value, service: &str, document: &Value) -> Result<Value> {
-    let known = &whole["components"]["schemas"];
-    let clashing: Vec<String> = document["components"]["schemas"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, schema)| known.get(name).is_some_and(|other| other != *schema))
-        .map(|(name, _)| name.clone())
-        .collect();
-    let mut text = document.to_string();
-    for name in clashing {
+fn told_apart(whole: &Value, service: &str, mut document: Value) -> Result<Value> {
+    loop {
+        let known = &whole["components"]["schemas"];
+        let clash = document["components"]["schemas"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .find(|(name, schema)| known.get(name).is_some_and(|other| other != *schema))
+            .map(|(name, _)| name.clone());
+        let Some(name) = clash else { return Ok(document) };
+        // A schema that names the renamed one becomes another by that, so look again.
         let own = format!("{service}.{name}");
-        text = text
-            .replace(
-                &format!("\"#/components/schemas/{name}\""),
-                &format!("\"#/components/schemas/{own}\""),
-            )
-            .replace(&format!("\"{name}\":{{"), &format!("\"{own}\":{{"));
+        let text = document.to_string();
+        let text = text.replace(
+            &format!("\"#/components/schemas/{name}\""),
+            &format!("\"#/components/schemas/{own}\""),
+        );
+        document = serde_json::from_str(&text)?;
+        let schemas = document["components"]["schemas"].as_object_mut().context("no schemas")?;
+        let schema = schemas.remove(&name).context("no such schema")?;
+        schemas.insert(own, schema);
     }
-    Ok(serde_json::from_str(&text)?)
 }
 
 /// Adds to the whole what the gateway's table lets through.
