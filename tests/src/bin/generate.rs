@@ -138,6 +138,10 @@ fn add(whole: &mut Value, service: Value) -> Result<()> {
         for (kind, parts) in kinds {
             let Value::Object(parts) = parts else { continue };
             for (name, part) in parts {
+                // The services word the same bearer scheme each in its own way.
+                if kind == "securitySchemes" && !whole["components"][&kind][&name].is_null() {
+                    continue;
+                }
                 insert_new(&mut whole["components"][&kind], name, part)?;
             }
         }
