@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::environment::variable;
+
 /// The folder of the binaries that belong to this process: `BIN_DIR` if set,
 /// else the one that it runs from (a test runs from `deps` inside of it).
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("BIN_DIR") {
+    if let Some(folder) = variable("BIN_DIR") {
         return Some(folder.into());
     }
     let own = std::env::current_exe().ok()?;

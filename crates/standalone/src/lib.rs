@@ -11,6 +11,7 @@
 pub mod binaries;
 pub mod broker;
 pub mod broker_process;
+mod environment;
 pub mod logs;
 pub mod net;
 pub mod postgres;

@@ -68,8 +68,7 @@ impl PortBlock {
 }
 
 fn lock_folder() -> io::Result<PathBuf> {
-    let folder =
-        std::env::temp_dir().join(format!("online-loan-ports-{}", nix::unistd::getuid()));
+    let folder = std::env::temp_dir().join(format!("online-loan-ports-{}", nix::unistd::getuid()));
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
 }
@@ -84,7 +83,8 @@ pub fn is_free(port: u16) -> bool {
 pub async fn http_status(address: SocketAddr, path: &str, patience: Duration) -> Option<u16> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         // "HTTP/1.1 200" is all that matters.

@@ -90,12 +90,8 @@ impl std::fmt::Debug for Secrets {
 /// The folder is not there or can't be written.
 pub fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = file.with_extension("new");
-    let mut handle = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let mut handle =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
     handle.write_all(content)?;
     handle.sync_all()?;
     std::fs::rename(unfinished, file)

@@ -24,10 +24,11 @@ async fn a_role_has_its_own_schema_and_sees_no_other() {
     let mut auth = connect(&auth).await.unwrap();
     auth.execute("CREATE TABLE person (name text)").await.unwrap();
     auth.execute("INSERT INTO person VALUES ('유은상')").await.unwrap();
-    let schema: String = sqlx::query_scalar("SELECT schemaname FROM pg_tables WHERE tablename = 'person'")
-        .fetch_one(&mut auth)
-        .await
-        .unwrap();
+    let schema: String =
+        sqlx::query_scalar("SELECT schemaname FROM pg_tables WHERE tablename = 'person'")
+            .fetch_one(&mut auth)
+            .await
+            .unwrap();
     assert_eq!(schema, "loan_auth");
 
     let mut request = connect(&request).await.unwrap();
@@ -46,7 +47,8 @@ async fn a_role_has_its_own_schema_and_sees_no_other() {
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refused}");
     }
     for other in ["postgres", "template1"] {
-        let url = database.url(Service::LoanRequest).unwrap().replace("/loan", &format!("/{other}"));
+        let url =
+            database.url(Service::LoanRequest).unwrap().replace("/loan", &format!("/{other}"));
         assert!(connect(&url).await.is_err(), "{other}");
     }
 }
@@ -96,10 +98,8 @@ async fn a_kept_server_asks_for_passwords_and_outlives_a_crash() {
     let number: i32 =
         sqlx::query_scalar("SELECT number FROM kept").fetch_one(&mut connection).await.unwrap();
     assert_eq!(number, 1);
-    let fsync: String = sqlx::query_scalar(AssertSqlSafe("SHOW fsync"))
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let fsync: String =
+        sqlx::query_scalar(AssertSqlSafe("SHOW fsync")).fetch_one(&mut connection).await.unwrap();
     assert_eq!(fsync, "on");
 
     // Ended and started as another process, it has its data and the same password.

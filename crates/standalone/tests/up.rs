@@ -94,6 +94,7 @@ impl Foreground {
         std::fs::read_to_string(&self.said).unwrap()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "there is no runtime in these tests")]
     fn wait_for(&self, words: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.said().contains(words) {
@@ -243,10 +244,8 @@ fn a_folder_that_was_removed_by_hand_is_a_new_system() {
 fn with_postgres_gives_a_server_and_the_commands_exit_code() {
     let program = env!("CARGO_BIN_EXE_standalone");
     let script = "echo $DATABASE_URL; exit 7";
-    let output = Command::new(program)
-        .args(["with-postgres", "--", "sh", "-c", script])
-        .output()
-        .unwrap();
+    let output =
+        Command::new(program).args(["with-postgres", "--", "sh", "-c", script]).output().unwrap();
     assert_eq!(output.status.code(), Some(7));
     let url = String::from_utf8(output.stdout).unwrap();
     assert!(url.starts_with("postgres://postgres:"), "{url}");

@@ -50,7 +50,7 @@ pub struct KeySettings {
     /// put it first, and drop the old one when its tokens have expired. No default,
     /// because a key in a default is everybody's.
     #[arg(long, env = "TOKEN_SIGNING_KEYS", required = true, hide_env_values = true,
-          value_parser = check_keys)]
+          allow_hyphen_values = true, value_parser = check_keys)]
     pub token_signing_keys: Secret,
 }
 

@@ -44,6 +44,9 @@ fn assert_told_to_come_back(answer: &Answer) {
 async fn loan_auth_is_away_and_nothing_is_left_behind() -> Result<()> {
     let mut journey = Journey::start().await?;
     let customer = journey.client.demo_customer().await?;
+    // loan-request has fetched the keys as soon as it reads a token.
+    let list = "/loanRequests";
+    journey.client.wait_for(list, &customer, SEEN_WITHIN, |answer| answer.status == 200).await?;
     journey.stack.service_mut(Service::LoanAuth).kill()?;
     let mut fastest = Duration::MAX;
     for _ in 0..20 {

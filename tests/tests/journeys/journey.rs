@@ -10,7 +10,10 @@ async fn told(journey: &Journey, token: &str, kinds: &[&str]) -> Result<Vec<Valu
     let answer = journey
         .client
         .wait_for("/loanMessengers?size=200", token, SEEN_WITHIN, |answer| {
-            answer.json()["page"]["totalElements"] == count
+            // A page and its total are two looks; a message may come between them.
+            let page = answer.json();
+            let shown = page["_embedded"]["loanMessengers"].as_array().map(Vec::len);
+            shown == Some(count) && page["page"]["totalElements"] == count
         })
         .await?;
     let mut messages = answer.json()["_embedded"]["loanMessengers"].as_array().unwrap().clone();

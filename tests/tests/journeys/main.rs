@@ -2,10 +2,15 @@
 //! broker. Each journey has a system of its own and leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod by_hand;
 mod certification;
 mod consumer_facts;
+mod contract;
 mod idempotency;
 mod isolation;
 mod journey;
 mod outbox_facts;
+mod ownership;
 mod plumbing;
+mod roles;
+mod scene;

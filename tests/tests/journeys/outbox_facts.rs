@@ -11,7 +11,8 @@ use journeys::harness::on_apache_kafka;
 use nix::sys::signal::Signal;
 use sqlx::Row as _;
 
-use crate::plumbing::{Noted, Plumbing, Seen, TOPIC, noted, until};
+use crate::by_hand::{Seen, headers_of};
+use crate::plumbing::{Noted, Plumbing, TOPIC, noted, until};
 
 /// Of each key, the notes in the order of the topic; one that is there again
 /// counts where it was first, as it does for a consumer.
@@ -280,7 +281,7 @@ async fn the_envelope_arrives_as_it_was_written_and_a_tombstone_is_empty() -> Re
     let messages = plumbing.read(TOPIC).await?;
     assert_eq!(messages.len(), 2);
     for (message, event) in messages.iter().zip([&event, &gone]) {
-        for (name, value) in crate::plumbing::headers_of(event) {
+        for (name, value) in headers_of(event) {
             assert_eq!(message.header(name), value, "{name}");
         }
         assert_eq!(message.header("content-type"), "application/json");

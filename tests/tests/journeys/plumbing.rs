@@ -2,29 +2,24 @@
 //! `common`'s relay and consumer run in the test's process, so that a test can
 //! open transactions beside them, end them half way, and look at each part.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use common::clock::Clock;
-use common::consumer::{Consumer, ConsumerError, ConsumerSettings, Subscriptions};
+use common::consumer::{Consumer, ConsumerError, ConsumerSettings, HandlerError, Subscriptions};
 use common::db::Db;
-use common::event::{Event, NewEvent};
+use common::event::{Event, NewEvent, ReceivedEvent};
 use common::outbox::{Relay, RelayError, RelaySettings};
 use journeys::harness::Journey;
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection};
 use standalone::StackBuilder;
-use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::by_hand::{self, Seen};
 
 /// Where the notes go; any topic that every broker of the tests has.
 pub(crate) const TOPIC: &str = events::topics::LOAN_MANAGER;
@@ -114,7 +109,16 @@ impl Plumbing {
     /// A consumer of these subscriptions, with a linger that lets what was sent
     /// together come together.
     pub(crate) fn consumer(&self, subscriptions: Subscriptions) -> Running<ConsumerError> {
+        self.consumer_of(subscriptions, 200)
+    }
+
+    pub(crate) fn consumer_of(
+        &self,
+        subscriptions: Subscriptions,
+        batch_max: usize,
+    ) -> Running<ConsumerError> {
         let settings = ConsumerSettings {
+            batch_max,
             linger: Duration::from_millis(50),
             backoff_max: Duration::from_millis(500),
             session_timeout: Duration::from_secs(6),
@@ -170,25 +174,31 @@ impl Plumbing {
     }
 
     pub(crate) async fn read(&self, topic: &'static str) -> Result<Vec<Seen>> {
-        read(self.bootstrap(), topic).await
+        by_hand::read(self.bootstrap(), topic).await
     }
 }
 
-/// The subscriptions that note each effect, by the name of who worked on it.
+/// The effect of a note: that it is noted who worked on it.
+pub(crate) async fn note(
+    tx: &mut PgConnection,
+    event: &ReceivedEvent,
+    note: &Noted,
+    worker: &str,
+) -> Result<(), HandlerError> {
+    sqlx::query("INSERT INTO effect (event_id, account, number, worker) VALUES ($1, $2, $3, $4)")
+        .bind(event.id)
+        .bind(&note.account)
+        .bind(note.number)
+        .bind(worker)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The subscriptions that note each effect.
 pub(crate) fn noting(group: &'static str, worker: &'static str) -> Subscriptions {
-    Subscriptions::new(group).on::<Noted>(move |tx, event, note| {
-        Box::pin(async move {
-            sqlx::query(
-                "INSERT INTO effect (event_id, account, number, worker) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(event.id)
-            .bind(note.account)
-            .bind(note.number)
-            .bind(worker)
-            .execute(tx)
-            .await?;
-            Ok(())
-        })
+    Subscriptions::new(group).on::<Noted>(move |tx, event, body| {
+        Box::pin(async move { note(tx, event, &body, worker).await })
     })
 }
 
@@ -235,128 +245,4 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> Result<boo
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-/// A message, as anyone who knows Kafka and nothing of us reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) key: Option<String>,
-    pub(crate) value: Option<String>,
-    pub(crate) headers: BTreeMap<String, String>,
-}
-
-impl Seen {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(String::as_str).unwrap_or_default()
-    }
-
-    /// Its payload as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        self.value.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-    }
-
-    /// A note as `account/number`.
-    pub(crate) fn note(&self) -> String {
-        let json = self.json();
-        format!("{}/{}", json["account"].as_str().unwrap_or_default(), json["number"])
-    }
-}
-
-impl From<&rdkafka::message::BorrowedMessage<'_>> for Seen {
-    fn from(message: &rdkafka::message::BorrowedMessage<'_>) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-        Self {
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().map(text),
-            value: message.payload().map(text),
-            headers: headers
-                .map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default())))
-                .collect(),
-        }
-    }
-}
-
-/// Everything on a topic now, each partition from its first message to its last.
-pub(crate) async fn read(bootstrap: &str, topic: &'static str) -> Result<Vec<Seen>> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", bootstrap).set("group.id", "reader");
-    config.set("enable.auto.commit", "false");
-    tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = config.create()?;
-        let (mut ends, mut partitions) = (BTreeMap::new(), TopicPartitionList::new());
-        for partition in 0..events::topics::PARTITIONS {
-            let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
-            if first < end {
-                ends.insert(partition, end);
-                partitions.add_partition_offset(topic, partition, Offset::Beginning)?;
-            }
-        }
-        consumer.assign(&partitions)?;
-        let (mut seen, started) = (Vec::new(), Instant::now());
-        while !ends.is_empty() {
-            ensure!(started.elapsed() < PATIENCE, "{topic} can't be read to its end: {ends:?}");
-            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-                let message = Seen::from(&message?);
-                if ends.get(&message.partition).is_some_and(|end| message.offset + 1 >= *end) {
-                    ends.remove(&message.partition);
-                }
-                seen.push(message);
-            }
-        }
-        Ok(seen)
-    })
-    .await?
-}
-
-/// Sends by hand what no relay would send.
-pub(crate) struct Hand(FutureProducer);
-
-impl Hand {
-    pub(crate) fn new(bootstrap: &str) -> Result<Self> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", bootstrap).set("enable.idempotence", "true");
-        config.set("partitioner", "murmur2_random").set("linger.ms", "0");
-        Ok(Self(config.create()?))
-    }
-
-    /// Sends one message and says where it is.
-    pub(crate) async fn send(
-        &self,
-        topic: &str,
-        key: &str,
-        value: Option<&str>,
-        headers: &[(&str, &str)],
-    ) -> Result<(i32, i64)> {
-        let mut all = OwnedHeaders::new();
-        for (key, value) in headers {
-            all = all.insert(Header { key, value: Some(*value) });
-        }
-        let mut record = FutureRecord::<str, str>::to(topic).key(key).headers(all);
-        record.payload = value;
-        let sent = self.0.send(record, PATIENCE).await.map_err(|(error, _)| error)?;
-        Ok((sent.partition, sent.offset))
-    }
-
-    /// Sends an event as the relay would.
-    pub(crate) async fn event(&self, event: &NewEvent) -> Result<(i32, i64)> {
-        let headers = headers_of(event);
-        let headers: Vec<_> = headers.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        self.send(event.topic, &event.key, event.payload.as_deref(), &headers).await
-    }
-}
-
-/// The CloudEvents headers of an event.
-pub(crate) fn headers_of(event: &NewEvent) -> Vec<(&'static str, String)> {
-    vec![
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", event.id.to_string()),
-        ("ce_type", event.event_type.to_owned()),
-        ("ce_source", event.source.to_owned()),
-        ("ce_subject", event.subject.clone()),
-        ("ce_time", event.time.format(&Rfc3339).unwrap()),
-    ]
 }

@@ -129,15 +129,23 @@ async fn together(
     let events: Vec<_> = handled.iter().map(|one| one.1).collect();
     let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
     let mut open = claimed.clone();
+    let mut spans = Vec::with_capacity(claimed.len());
     for event in &events {
         // Taken out, because the same event may be in the batch twice.
         if open.remove(&event.id) {
-            subscriptions.run(&mut tx, event).instrument(span(event)).await?;
+            let span = span(event);
+            subscriptions.run(&mut tx, event).instrument(span.clone()).await?;
+            spans.push(span);
         }
     }
     // A deferred constraint speaks up here.
     tx.commit().await.map_err(HandlerError::Database)?;
     db.wake();
+    // Said after the commit and within each event's span: so the logs of all
+    // services can be followed along one trace.
+    for span in spans {
+        span.in_scope(|| tracing::info!("worked on"));
+    }
     open = claimed;
     for event in &events {
         count(event, if open.remove(&event.id) { "applied" } else { "duplicate" });

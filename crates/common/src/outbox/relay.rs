@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::purge;
 use super::rows::{self, Row};
-use super::sender::Sender;
+use super::sender::{Outcome, Sender};
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::db::{Db, described};
@@ -257,22 +257,23 @@ impl Relay {
         let acknowledged: Vec<i64> = rows
             .iter()
             .zip(&sent)
-            .filter(|(_, sent)| sent.is_ok())
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Acknowledged))
             .map(|(row, _)| row.id)
             .collect();
         if !acknowledged.is_empty() {
             answer(rows::mark_sent(connection, &acknowledged)).await?;
         }
         let mut rejected = 0;
-        for (row, sent) in rows.iter().zip(sent) {
-            match sent {
-                Ok(()) => self.count(row),
-                Err(error @ SendError::Fatal(_)) => {
+        for (row, outcome) in rows.iter().zip(sent) {
+            match outcome {
+                Outcome::Acknowledged => self.count(row),
+                Outcome::HeldBack => {}
+                Outcome::Failed(error @ SendError::Fatal(_)) => {
                     return Err(End::Failed(RelayError::Producer(error)));
                 }
-                Err(SendError::Rejected(error)) => {
+                Outcome::Failed(SendError::Rejected(error)) => {
                     if rejected == 0 {
-                        tracing::error!(%error, event_id = %row.event_id, topic = row.topic, "the broker does not take an event");
+                        tracing::error!(%error, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key wait");
                     }
                     rejected += 1;
                 }

@@ -1,5 +1,7 @@
 //! From a row of the outbox to an acknowledged message.
 
+use std::collections::HashSet;
+
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureRecord, Producer as _, PurgeConfig};
 
@@ -12,6 +14,21 @@ pub(super) struct Sender {
     producer: Option<kafka::Producer>,
 }
 
+/// What came of sending one row.
+pub(super) enum Outcome {
+    /// The broker has it.
+    Acknowledged,
+    /// It was not sent, because one before it under its key was not taken.
+    HeldBack,
+    Failed(SendError),
+}
+
+impl From<Result<(), SendError>> for Outcome {
+    fn from(sent: Result<(), SendError>) -> Self {
+        sent.map_or_else(Self::Failed, |()| Self::Acknowledged)
+    }
+}
+
 impl Sender {
     pub(super) fn new(bootstrap: &str, client_id: &str) -> Result<Self, KafkaError> {
         Ok(Self { producer: Some(kafka::producer(bootstrap, client_id)?) })
@@ -19,25 +36,36 @@ impl Sender {
 
     /// Sends `rows` in their order and waits until the broker has them, as long
     /// as that takes. What comes back is in the same order.
-    pub(super) async fn send(&self, rows: &[Row]) -> Vec<Result<(), SendError>> {
+    pub(super) async fn send(&self, rows: &[Row]) -> Vec<Outcome> {
         let Some(producer) = &self.producer else { return Vec::new() };
         // First all are handed over and then all are waited for: the broker
         // gets them in few requests.
         let mut deliveries = Vec::with_capacity(rows.len());
+        let mut stuck = HashSet::new();
         for row in rows {
+            let key = (row.topic.as_str(), row.key.as_str());
+            if stuck.contains(&key) {
+                deliveries.push(None);
+                continue;
+            }
             let mut record =
                 FutureRecord::to(&row.topic).key(&row.key).headers(row.attributes().headers());
             record.payload = row.payload.as_ref();
-            deliveries.push(kafka::enqueue(producer, record).await);
+            let delivery = kafka::enqueue(producer, record).await;
+            if delivery.is_err() {
+                stuck.insert(key);
+            }
+            deliveries.push(Some(delivery));
         }
-        let mut sent = Vec::with_capacity(rows.len());
+        let mut outcomes = Vec::with_capacity(rows.len());
         for delivery in deliveries {
-            sent.push(match delivery {
-                Ok(delivery) => kafka::acknowledged(producer, delivery).await,
-                Err(error) => Err(error),
+            outcomes.push(match delivery {
+                None => Outcome::HeldBack,
+                Some(Ok(delivery)) => kafka::acknowledged(producer, delivery).await.into(),
+                Some(Err(error)) => Outcome::Failed(error),
             });
         }
-        sent
+        outcomes
     }
 }
 

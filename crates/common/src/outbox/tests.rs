@@ -225,10 +225,14 @@ async fn a_lost_connection_loses_the_lock_and_is_made_anew(pool: PgPool) {
     append(&mut connection, &[noted("waits")]).await.unwrap();
     until(async || relay.is_active()).await;
     let mut rival = connect(&pool).await;
-    let holder: i32 = sqlx::query_scalar("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    // The view shows the locks of all databases.
+    let holder: i32 = sqlx::query_scalar(
+        "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
     sqlx::query("SELECT pg_terminate_backend($1)").bind(holder).execute(&pool).await.unwrap();
     until(async || rows::try_lock(&mut rival).await.unwrap()).await;
     until(async || !relay.is_active()).await;

@@ -60,7 +60,8 @@ impl Service<(), FetchRequest> for Fetch {
             let (responses, worth_sending) = self.read(&wanted).await?;
             // Only the wait is ever abandoned: a request to the storage that is
             // dropped half way would end the storage's task.
-            if worth_sending || tokio::time::timeout_at(deadline, changed.changed()).await.is_err() {
+            if worth_sending || tokio::time::timeout_at(deadline, changed.changed()).await.is_err()
+            {
                 return Ok(FetchResponse::default()
                     .throttle_time_ms(Some(0))
                     .error_code(Some(ErrorCode::None.into()))
@@ -77,7 +78,10 @@ impl Fetch {
         Self { storage, arrivals, topics: Arc::default() }
     }
 
-    async fn wanted(&self, topics: Vec<FetchTopic>) -> Result<Vec<(Option<Topic>, FetchTopic)>, Error> {
+    async fn wanted(
+        &self,
+        topics: Vec<FetchTopic>,
+    ) -> Result<Vec<(Option<Topic>, FetchTopic)>, Error> {
         let mut wanted = Vec::with_capacity(topics.len());
         for asked in topics {
             wanted.push((self.look_up(&TopicId::from(&asked)).await?, asked));

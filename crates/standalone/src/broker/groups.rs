@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tansu_broker::Result;
 use tansu_broker::coordinator::group::{Coordinator, OffsetCommit};
+use tansu_sans_io::Body;
 use tansu_sans_io::join_group_request::JoinGroupRequestProtocol;
 use tansu_sans_io::leave_group_request::MemberIdentity;
 use tansu_sans_io::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
 use tansu_sans_io::sync_group_request::SyncGroupRequestAssignment;
-use tansu_sans_io::Body;
 
 /// Group and member.
 type Member = (String, String);

@@ -3,8 +3,8 @@
 //!
 //! Tansu's own main loop is not used. Its fetch answers only after a sleep of
 //! up to 250 ms and its coordinator notices a killed member only after the
-//! session timeout; here fetches wait for arrivals ([`fetch`]), members leave
-//! with their connection ([`groups`]), the storage is watched, and the address
+//! session timeout; here fetches wait for arrivals (`fetch`), members leave
+//! with their connection (`groups`), the storage is watched, and the address
 //! is bound before anything else so that a taken port is one clear line.
 
 mod arrivals;
@@ -38,6 +38,8 @@ pub use topics::TopicSpec;
 const CLUSTER: &str = "online-loan";
 /// The only broker of the cluster; the number is tansu's own default.
 const NODE: i32 = tansu_broker::NODE_ID;
+/// The file in the data folder.
+const DATABASE: &str = "broker.db";
 /// How often the storage is asked whether it still answers.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long it may take to answer. Longer than any statement under load.
@@ -100,7 +102,7 @@ async fn open_storage(address: SocketAddr) -> anyhow::Result<StorageContainer> {
         .cluster_id(CLUSTER)
         .node_id(NODE)
         .advertised_listener(Url::parse(&format!("tcp://{address}"))?)
-        .storage(Url::parse("sqlite://broker.db")?)
+        .storage(Url::parse(&format!("sqlite://{DATABASE}"))?)
         .silent(true)
         .build()
         .await
@@ -109,18 +111,26 @@ async fn open_storage(address: SocketAddr) -> anyhow::Result<StorageContainer> {
         .register_broker(BrokerRegistrationRequest {
             broker_id: NODE,
             cluster_id: CLUSTER.to_owned(),
-            incarnation_id: Uuid::new_v4(),
+            // This storage does not keep it.
+            incarnation_id: Uuid::nil(),
             rack: None,
         })
         .await?;
-    // Without it every message read scans the headers of all messages.
-    let database = libsql::Builder::new_local("broker.db").build().await?;
-    database
-        .connect()?
-        .execute("CREATE INDEX IF NOT EXISTS header_of_record ON header (topition, offset_id)", ())
-        .await
-        .context("cannot index the broker's database")?;
+    prepare_database().await.context("cannot prepare the broker's database")?;
     Ok(storage)
+}
+
+/// Two things that the storage leaves to be done.
+async fn prepare_database() -> Result<(), libsql::Error> {
+    let connection = libsql::Builder::new_local(DATABASE).build().await?.connect()?;
+    // Without it every message read scans the headers of all messages.
+    let index = "CREATE INDEX IF NOT EXISTS header_of_record ON header (topition, offset_id)";
+    connection.execute(index, ()).await?;
+    // No member outlives the connections of an earlier broker process. Those who
+    // are still there join again; those who are not would keep their partitions
+    // until their session times out. The offsets are elsewhere.
+    connection.execute("DELETE FROM consumer_group_detail", ()).await?;
+    Ok(())
 }
 
 /// What every connection shares.
@@ -185,6 +195,7 @@ impl Parts {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the age of messages is that of the wall clock")]
 async fn maintain(storage: StorageContainer) {
     if let Err(error) = storage.maintain(SystemTime::now()).await {
         tracing::warn!(%error, "retention and compaction failed");

@@ -20,7 +20,11 @@ impl Service<(), ProduceRequest> for Produce {
     type Response = ProduceResponse;
     type Error = Error;
 
-    async fn serve(&self, _: Context<()>, request: ProduceRequest) -> Result<ProduceResponse, Error> {
+    async fn serve(
+        &self,
+        _: Context<()>,
+        request: ProduceRequest,
+    ) -> Result<ProduceResponse, Error> {
         let counts = counts(&request);
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;

@@ -50,7 +50,10 @@ impl std::fmt::Display for TopicSpec {
 }
 
 /// Makes the topics that are not there yet.
-pub(super) async fn declare(storage: &StorageContainer, topics: &[TopicSpec]) -> anyhow::Result<()> {
+pub(super) async fn declare(
+    storage: &StorageContainer,
+    topics: &[TopicSpec],
+) -> anyhow::Result<()> {
     for topic in topics {
         match storage.create_topic(creatable(topic), false).await {
             Ok(_) => tracing::info!(topic = topic.name, "topic made"),

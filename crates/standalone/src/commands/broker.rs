@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// A file that is written when clients are served; it holds the address.
     #[arg(long)]
     ready_file: Option<PathBuf>,
+    /// What is logged: a level, or a filter of `tracing`.
+    #[arg(long, env = "BROKER_LOG_LEVEL", default_value = "warn,standalone=info")]
+    log_level: String,
     /// A topic that must be there: `name:partitions` or
     /// `name:partitions:compacted`. Repeatable.
     #[arg(long = "topic")]
@@ -34,9 +37,8 @@ pub(crate) struct Arguments {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let filter = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "warn,standalone=info".to_owned());
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(&arguments.log_level))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();

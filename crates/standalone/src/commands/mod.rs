@@ -56,11 +56,18 @@ pub(crate) fn run() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        // `./dev logs | head`: nobody reads on, which is no failure.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

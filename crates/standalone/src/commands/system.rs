@@ -119,7 +119,8 @@ pub(crate) fn gateway_url(system: &Where) -> anyhow::Result<ExitCode> {
     let data = system.dir()?;
     let state = if data.is_running()? { data.state() } else { None };
     let state = state.context("nothing runs; `./dev up` starts it")?;
-    let gateway = state.children.get(Service::Gateway.name()).context("the gateway does not run")?;
+    let gateway =
+        state.children.get(Service::Gateway.name()).context("the gateway does not run")?;
     println!("http://{}", gateway.address);
     Ok(ExitCode::SUCCESS)
 }

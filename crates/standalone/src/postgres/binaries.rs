@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+use crate::environment::variable;
+
 /// A folder with `initdb` and `postgres`.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -60,7 +62,7 @@ impl Binaries {
 }
 
 fn candidates() -> Vec<PathBuf> {
-    if let Some(folder) = std::env::var_os("POSTGRES_BIN_DIR") {
+    if let Some(folder) = variable("POSTGRES_BIN_DIR") {
         return vec![folder.into()];
     }
     let mut folders = Vec::new();
@@ -78,7 +80,7 @@ fn candidates() -> Vec<PathBuf> {
             }
         }
     }
-    let along_path = std::env::var_os("PATH").unwrap_or_default();
+    let along_path = variable("PATH").unwrap_or_default();
     folders.extend(
         std::env::split_paths(&along_path)
             .filter_map(|folder| folder.join("initdb").canonicalize().ok())

@@ -54,7 +54,8 @@ pub fn running_in(folder: &Path) -> Option<Identity> {
     let noted = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let pid: u32 = noted.lines().next()?.trim().parse().ok()?;
     let identity = Identity::of(pid)?;
-    let output = std::process::Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output();
+    let output =
+        std::process::Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output();
     let arguments = output.ok()?.stdout;
     String::from_utf8_lossy(&arguments).contains(data.to_str()?).then_some(identity)
 }

@@ -56,8 +56,7 @@ pub(super) async fn initialise(
 fn locale() -> &'static str {
     let known = Command::new("locale").arg("-a").stdin(Stdio::null()).output();
     let known = known.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let has_utf8 = known.is_ok_and(|list| {
-        list.lines().any(|name| matches!(name, "C.UTF-8" | "C.utf8"))
-    });
+    let has_utf8 =
+        known.is_ok_and(|list| list.lines().any(|name| matches!(name, "C.UTF-8" | "C.utf8")));
     if has_utf8 { "C.UTF-8" } else { "C" }
 }

@@ -91,7 +91,8 @@ impl Postgres {
         // Fast, so that services that are still connected do not hold it up.
         launch.when_orphaned = if settings.durable { Signal::SIGINT } else { Signal::SIGQUIT };
         if major.is_none() {
-            initialise::initialise(settings, &binaries, &launch, &secrets.superuser_password).await?;
+            initialise::initialise(settings, &binaries, &launch, &secrets.superuser_password)
+                .await?;
         }
         launch.arguments = server_arguments(settings, &data);
         let process = launch.start().context("cannot start PostgreSQL")?;
@@ -115,6 +116,19 @@ impl Postgres {
     ///
     /// As [`Postgres::start`].
     pub async fn throw_away() -> anyhow::Result<Self> {
+        Self::start_throw_away(false).await
+    }
+
+    /// The same with fsync, to measure with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::start`].
+    pub async fn throw_away_durable() -> anyhow::Result<Self> {
+        Self::start_throw_away(true).await
+    }
+
+    async fn start_throw_away(durable: bool) -> anyhow::Result<Self> {
         let mut ports = PortBlock::take()?;
         let port = ports.port()?;
         let temporary = home::temporary(account()?);
@@ -126,7 +140,7 @@ impl Postgres {
             log: throw_away.folder.join("log"),
             folder: throw_away.folder.clone(),
             port,
-            durable: false,
+            durable,
             connections_max: 800,
             launcher: crate::binaries::launcher(),
         };
@@ -225,6 +239,7 @@ impl Postgres {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a drop cannot wait in any other way")]
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Kindly first: a killed server leaves its children and its shared memory

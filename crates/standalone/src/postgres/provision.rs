@@ -52,12 +52,17 @@ impl Database {
 
 /// Makes the database, the roles and the schemas, or brings those that are
 /// there to what they must be. Does no harm when repeated.
-pub(super) async fn provision(server: &Server, name: &str, secrets: &Secrets) -> anyhow::Result<Database> {
+pub(super) async fn provision(
+    server: &Server,
+    name: &str,
+    secrets: &Secrets,
+) -> anyhow::Result<Database> {
     let mut admin = connect(&server.superuser_url("postgres")).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(name)
-        .fetch_one(&mut admin)
-        .await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(name)
+            .fetch_one(&mut admin)
+            .await?;
     if !exists {
         execute(&mut admin, format!("CREATE DATABASE {}", quoted(name))).await?;
     }
@@ -67,12 +72,17 @@ pub(super) async fn provision(server: &Server, name: &str, secrets: &Secrets) ->
     for (role, password) in &secrets.role_passwords {
         make_role(&mut transaction, role, password).await?;
     }
-    execute(&mut transaction, format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quoted(name))).await?;
+    execute(&mut transaction, format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quoted(name)))
+        .await?;
     for role in secrets.role_passwords.keys() {
         let (database, role) = (quoted(name), quoted(role));
-        execute(&mut transaction, format!("GRANT CONNECT ON DATABASE {database} TO {role}")).await?;
-        execute(&mut transaction, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = {role}"))
+        execute(&mut transaction, format!("GRANT CONNECT ON DATABASE {database} TO {role}"))
             .await?;
+        execute(
+            &mut transaction,
+            format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = {role}"),
+        )
+        .await?;
     }
     transaction.commit().await?;
     admin.close().await?;
@@ -80,7 +90,8 @@ pub(super) async fn provision(server: &Server, name: &str, secrets: &Secrets) ->
     let mut inside = connect(&server.superuser_url(name)).await?;
     execute(&mut inside, "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned()).await?;
     for role in secrets.role_passwords.keys().map(|role| quoted(role)) {
-        execute(&mut inside, format!("CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")).await?;
+        execute(&mut inside, format!("CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}"))
+            .await?;
         execute(&mut inside, format!("REVOKE ALL ON SCHEMA {role} FROM PUBLIC")).await?;
     }
     inside.close().await?;
@@ -98,11 +109,16 @@ pub(super) async fn close_to_public(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make_role(connection: &mut PgConnection, role: &str, password: &str) -> anyhow::Result<()> {
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
-        .bind(role)
-        .fetch_one(&mut *connection)
-        .await?;
+async fn make_role(
+    connection: &mut PgConnection,
+    role: &str,
+    password: &str,
+) -> anyhow::Result<()> {
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+            .bind(role)
+            .fetch_one(&mut *connection)
+            .await?;
     let verb = if exists { "ALTER" } else { "CREATE" };
     // Our passwords are base64url: nothing in them needs escaping.
     execute(

@@ -84,7 +84,8 @@ impl Identity {
 
 #[cfg(target_os = "linux")]
 fn start_of(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+    let stat =
+        std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     // The second field is the program's name in parentheses and may hold
     // anything; the third, the state, comes after the last of them.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

@@ -43,7 +43,11 @@ impl LauncherArguments {
 
 /// Becomes the program; returns only if that fails.
 #[must_use]
-pub fn become_child(arguments: LauncherArguments, program: &OsString, rest: &[OsString]) -> io::Error {
+pub fn become_child(
+    arguments: LauncherArguments,
+    program: &OsString,
+    rest: &[OsString],
+) -> io::Error {
     match prepare(arguments) {
         Ok(()) => Command::new(program).args(rest).exec(),
         Err(error) => error,

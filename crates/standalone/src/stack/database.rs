@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
 
+use crate::environment::variable;
 use crate::postgres::{Database, Postgres, Server};
 use crate::secrets::Secrets;
 
@@ -24,11 +25,11 @@ impl OwnDatabase {
         own: bool,
         secrets: &Secrets,
     ) -> anyhow::Result<Self> {
-        let name =
-            format!("stack_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let external = std::env::var("DATABASE_URL").ok().filter(|_| given.is_none() && !own);
+        let name = format!("stack_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let external = variable("DATABASE_URL").filter(|_| given.is_none() && !own);
         if let Some(url) = external {
-            let server = Server::from_url(&url).context("DATABASE_URL cannot be read")?;
+            let server =
+                Server::from_url(&url.to_string_lossy()).context("DATABASE_URL cannot be read")?;
             return Ok(Self { database: server.database(&name, secrets).await?, server: None });
         }
         let server = match given {

@@ -131,7 +131,8 @@ impl Stack {
         let ports = Ports { http: self.ports.port()?, admin: self.ports.port()? };
         self.instances += 1;
         let name = format!("{service}-{}", self.instances);
-        let mut process = ServiceProcess::start(service, ports, self.launch(service, ports, &name))?;
+        let mut process =
+            ServiceProcess::start(service, ports, self.launch(service, ports, &name))?;
         process.wait_ready().await?;
         Ok(process)
     }
@@ -153,7 +154,8 @@ impl Stack {
 
     async fn start_services(&mut self, services: &[Service]) -> anyhow::Result<()> {
         for &service in services {
-            let ports = self.wiring.ports.get(&service).copied().context("a service without ports")?;
+            let ports =
+                self.wiring.ports.get(&service).copied().context("a service without ports")?;
             let launch = self.launch(service, ports, service.name());
             self.services.insert(service, ServiceProcess::start(service, ports, launch)?);
         }
@@ -177,7 +179,11 @@ impl Stack {
     }
 }
 
-fn broker_settings(folder: &TempDir, bin_dir: &std::path::Path, port: u16) -> BrokerProcessSettings {
+fn broker_settings(
+    folder: &TempDir,
+    bin_dir: &std::path::Path,
+    port: u16,
+) -> BrokerProcessSettings {
     BrokerProcessSettings {
         program: bin_dir.join("standalone"),
         data: folder.path().join("broker"),

@@ -84,7 +84,8 @@ impl ServiceProcess {
             if self.is_ready().await {
                 return Ok(());
             }
-            let (service, last_words) = (self.service, crate::logs::tail(self.process.log_path(), 8));
+            let (service, last_words) =
+                (self.service, crate::logs::tail(self.process.log_path(), 8));
             if let Some(status) = self.process.exit_status() {
                 bail!("{service} ended before it was ready ({}):\n{last_words}", ending(status));
             }

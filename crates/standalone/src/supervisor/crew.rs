@@ -13,6 +13,7 @@ use super::part::{Part, Running};
 use super::plan::{PartName, PortPlan};
 use super::show::Progress;
 use crate::broker_process::{Broker, BrokerProcessSettings, topics};
+use crate::environment::variable;
 use crate::logs::{LOG_BYTES_MAX, limit};
 use crate::postgres::{Postgres, PostgresSettings};
 use crate::process::{Identity, Launch};
@@ -48,7 +49,11 @@ impl Crew {
     }
 
     /// Starts all and waits until all are ready.
-    pub(super) async fn start(&mut self, wanted: &[PartName], progress: &Progress) -> anyhow::Result<()> {
+    pub(super) async fn start(
+        &mut self,
+        wanted: &[PartName],
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
         let secrets = Secrets::load_or_generate(&self.data.secrets())?;
         let mut database = None;
         if wanted.contains(&PartName::Postgres) {
@@ -91,7 +96,8 @@ impl Crew {
             launcher: Some(self.own.clone()),
         };
         let new = !settings.folder.join("data").exists();
-        progress.begin(PartName::Postgres, if new { "makes its data and starts" } else { "starts" });
+        progress
+            .begin(PartName::Postgres, if new { "makes its data and starts" } else { "starts" });
         let postgres = Postgres::start(&settings, secrets).await?;
         let database = postgres.database(DATABASE).await?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.plan.postgres)).to_string();
@@ -146,13 +152,17 @@ impl Crew {
     }
 
     fn launch(&self, service: Service, wiring: &Wiring) -> Launch {
-        let mut launch =
-            Launch::new(service.name(), self.bin_dir.join(service.name()), self.data.log(service.name()));
+        let mut launch = Launch::new(
+            service.name(),
+            self.bin_dir.join(service.name()),
+            self.data.log(service.name()),
+        );
         launch.launcher = Some(self.own.clone());
         // Those of the user's own environment go before what is only convenient.
-        let convenient = [("LOG_FORMAT", "pretty")].into_iter().chain(for_trying(service));
+        let logs = [("LOG_FORMAT", "pretty"), ("NO_COLOR", "1")];
+        let convenient = logs.into_iter().chain(for_trying(service));
         launch.environment = convenient
-            .filter(|(name, _)| std::env::var_os(name).is_none())
+            .filter(|(name, _)| variable(name).is_none())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         if let Some(ports) = wiring.ports.get(&service) {

@@ -30,13 +30,19 @@ pub async fn status(data: &DataDir) -> anyhow::Result<ExitCode> {
         println!("nothing runs; `./dev up` starts it");
         return Ok(ExitCode::from(3));
     };
-    println!("{:<14} {:<10} {:<17} {:>8} {:>9} {:>9}", "process", "state", "address", "pid", "memory", "restarts");
+    println!(
+        "{:<14} {:<10} {:<17} {:>8} {:>9} {:>9}",
+        "process", "state", "address", "pid", "memory", "restarts"
+    );
     let mut all_ready = state.ready;
     for part in PartName::all() {
         let Some(child) = state.children.get(part.name()) else { continue };
         let word = condition(child).await;
         all_ready &= word == "ready";
-        let memory = child.identity.resident_kib().map_or_else(String::new, |kib| format!("{} MB", kib / 1024));
+        let memory = child
+            .identity
+            .resident_kib()
+            .map_or_else(String::new, |kib| format!("{} MB", kib / 1024));
         println!(
             "{part:<14} {word:<10} {:<17} {:>8} {memory:>9} {:>9}",
             child.address, child.identity.pid, child.restarts
@@ -50,7 +56,8 @@ async fn condition(child: &ChildState) -> &'static str {
     if !child.identity.is_alive() {
         return "down";
     }
-    let Some(address) = child.admin_address.as_ref().and_then(|address| address.parse().ok()) else {
+    let Some(address) = child.admin_address.as_ref().and_then(|address| address.parse().ok())
+    else {
         // PostgreSQL and the broker have no such port: they run.
         return "ready";
     };
@@ -67,7 +74,12 @@ async fn condition(child: &ChildState) -> &'static str {
 /// # Errors
 ///
 /// There is no log.
-pub async fn logs(data: &DataDir, names: &[PartName], lines: usize, follow: bool) -> anyhow::Result<()> {
+pub async fn logs(
+    data: &DataDir,
+    names: &[PartName],
+    lines: usize,
+    follow: bool,
+) -> anyhow::Result<()> {
     let mut shown: Vec<String> = names.iter().map(|name| name.name().to_owned()).collect();
     if shown.is_empty() {
         shown = data.logged();
@@ -84,13 +96,15 @@ pub async fn logs(data: &DataDir, names: &[PartName], lines: usize, follow: bool
         write_lines(&name, several, &tail(&file, lines))?;
         followers.push((name, follower));
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(FOLLOW_INTERVAL).await;
         for (name, follower) in &mut followers {
             write_lines(name, several, &follower.read_lines()?)?;
         }
     }
-    Ok(())
 }
 
 fn write_lines(name: &str, several: bool, text: &str) -> io::Result<()> {

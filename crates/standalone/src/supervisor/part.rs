@@ -40,7 +40,12 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(name: PartName, running: Running, address: String, admin_address: Option<String>) -> Self {
+    pub(super) fn new(
+        name: PartName,
+        running: Running,
+        address: String,
+        admin_address: Option<String>,
+    ) -> Self {
         Self {
             name,
             running,
@@ -134,7 +139,9 @@ impl Part {
         }
         let name = self.name;
         Some(match self.process().kill() {
-            Ok(_) => format!("{name} did not end within {} s and was killed", STOP_TIMEOUT.as_secs()),
+            Ok(_) => {
+                format!("{name} did not end within {} s and was killed", STOP_TIMEOUT.as_secs())
+            }
             Err(error) => format!("{name} cannot be killed: {error}"),
         })
     }
@@ -169,7 +176,8 @@ mod tests {
         for wait in ["0.5", "1.0", "2.0", "4.0", "8.0", "16.0", "30.0", "30.0"] {
             part.process().wait(Duration::from_secs(5)).await.unwrap();
             let said = part.look_after(now).unwrap();
-            let expected = format!("loan-auth ended (exit code 1); it is started again in {wait} s.");
+            let expected =
+                format!("loan-auth ended (exit code 1); it is started again in {wait} s.");
             assert!(said.starts_with(&expected), "{said}");
             assert_eq!(part.look_after(now), None, "not before its time");
             now += Duration::from_secs_f32(wait.parse().unwrap());

@@ -39,7 +39,8 @@ impl PartName {
     /// These and what they need.
     #[must_use]
     pub fn with_needs(wanted: &[Self]) -> Vec<Self> {
-        let with_database = |part: &Self| matches!(part, Self::Service(service) if service.role().is_some());
+        let with_database =
+            |part: &Self| matches!(part, Self::Service(service) if service.role().is_some());
         let needed = wanted.iter().any(with_database);
         Self::all()
             .filter(|part| {
@@ -100,9 +101,7 @@ impl PortPlan {
         let order = [Service::Gateway].into_iter().chain(Service::WITH_DATABASE);
         let services = order
             .zip(0..)
-            .map(|(service, step)| {
-                (service, Ports { http: base + step, admin: base + 10 + step })
-            })
+            .map(|(service, step)| (service, Ports { http: base + step, admin: base + 10 + step }))
             .collect();
         Self { postgres: base + 21, broker: base + 20, services }
     }
@@ -139,7 +138,9 @@ impl PortPlan {
             .collect();
         match taken.as_slice() {
             [] => Ok(()),
-            [one] => bail!("port {one} is taken by another program: choose others with `./dev up --port-base 18000`"),
+            [one] => bail!(
+                "port {one} is taken by another program: choose others with `./dev up --port-base 18000`"
+            ),
             several => bail!(
                 "ports {} are taken by other programs: choose others with `./dev up --port-base 18000`",
                 several.join(", ")
@@ -165,7 +166,8 @@ mod tests {
 
     #[test]
     fn no_two_processes_share_a_port() {
-        for plan in [PortPlan::usual(), PortPlan::from_base(18_000), PortPlan::from_base(u16::MAX)] {
+        for plan in [PortPlan::usual(), PortPlan::from_base(18_000), PortPlan::from_base(u16::MAX)]
+        {
             let mut unique = ports(&plan);
             unique.dedup();
             assert_eq!(unique, ports(&plan));
@@ -181,8 +183,9 @@ mod tests {
         let mut plan = PortPlan::usual();
         plan.broker = port;
         let message = plan.check(&[PartName::Broker]).unwrap_err().to_string();
-        let expected =
-            format!("port {port} (the broker) is taken by another program: choose others with `./dev up --port-base 18000`");
+        let expected = format!(
+            "port {port} (the broker) is taken by another program: choose others with `./dev up --port-base 18000`"
+        );
         assert_eq!(message, expected);
         drop(listener);
         plan.check(&[PartName::Broker]).unwrap();

@@ -69,7 +69,10 @@ fn addresses(plan: &PortPlan, service: Service) -> String {
     if service == Service::Gateway {
         format!("http://localhost:{0}   the API's pages: http://localhost:{0}/docs", ports.http)
     } else {
-        format!("http://localhost:{}   health and metrics: http://localhost:{}", ports.http, ports.admin)
+        format!(
+            "http://localhost:{}   health and metrics: http://localhost:{}",
+            ports.http, ports.admin
+        )
     }
 }
 

@@ -36,7 +36,11 @@ impl UpOptions {
     }
 
     fn parts(&self) -> Vec<PartName> {
-        if self.only.is_empty() { PartName::all().collect() } else { PartName::with_needs(&self.only) }
+        if self.only.is_empty() {
+            PartName::all().collect()
+        } else {
+            PartName::with_needs(&self.only)
+        }
     }
 }
 
@@ -76,7 +80,9 @@ pub async fn up(options: &UpOptions) -> anyhow::Result<ExitCode> {
     data.create()?;
     let progress = Progress::new();
     let Some(_lock) = data.lock()? else {
-        let pid = data.state().map_or_else(String::new, |state| format!(" (process {})", state.supervisor.pid));
+        let pid = data
+            .state()
+            .map_or_else(String::new, |state| format!(" (process {})", state.supervisor.pid));
         bail!("it runs already{pid}: `./dev status` shows it, `./dev down` stops it");
     };
     for name in leftovers::stop(data).await? {
@@ -144,7 +150,8 @@ pub async fn up_in_background(data: &DataDir, arguments: &[String]) -> anyhow::R
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let ended = child.try_wait()?;
-        let ready = data.state().is_some_and(|state| state.ready && state.supervisor.pid == child.id());
+        let ready =
+            data.state().is_some_and(|state| state.ready && state.supervisor.pid == child.id());
         if ready {
             // What it says last comes right after it is ready.
             tokio::time::sleep(Duration::from_millis(100)).await;

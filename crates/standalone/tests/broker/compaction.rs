@@ -8,7 +8,8 @@ use crate::support::{Seen, TestBroker, receive, send};
 async fn read_all(broker: &TestBroker, group: &str) -> Vec<Seen> {
     let consumer = broker.consumer(group, &["loan.customer"]);
     let mut messages = receive(&consumer, 1).await;
-    while let Ok(message) = tokio::time::timeout(Duration::from_millis(700), consumer.recv()).await {
+    while let Ok(message) = tokio::time::timeout(Duration::from_millis(700), consumer.recv()).await
+    {
         messages.push(crate::support::seen(&message.unwrap()));
     }
     messages

@@ -82,9 +82,9 @@ impl fmt::Debug for SecretText {
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // serde's own message would quote a password that was sent as a number.
-        match serde_json::Value::deserialize(deserializer) {
-            Ok(serde_json::Value::String(text)) => Ok(Self(Secret::from(text))),
-            Ok(_) | Err(_) => Err(serde::de::Error::custom("must be a string")),
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(Secret::from(text))),
+            _ => Err(serde::de::Error::custom("must be a string")),
         }
     }
 }

@@ -13,7 +13,6 @@ const CACHED: &str = "public, max-age=300";
 
 /// A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037).
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "only its shape is used")]
 struct Jwks {
     /// The keys; one of them signs, the others did or will.
     keys: Vec<Jwk>,
@@ -21,7 +20,6 @@ struct Jwks {
 
 /// A public key.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "only its shape is used")]
 struct Jwk {
     /// `OKP`.
     kty: String,

@@ -13,7 +13,7 @@ mod list_loan_auths;
 mod register_customer;
 mod remove_customer;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod void_certification;

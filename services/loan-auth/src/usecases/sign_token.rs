@@ -189,3 +189,68 @@ fn public_key(der: &[u8]) -> Option<PublicKey> {
     let kid = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, thumbprint.as_bytes()));
     Some(PublicKey { kty: "OKP", crv: "Ed25519", x, kid, alg: "EdDSA", r#use: "sig" })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::usecases::testing::{new_key, new_key_with_public_half};
+
+    // RFC 8037, appendix A.3: the thumbprint of its example key.
+    #[test]
+    fn a_key_is_named_by_its_thumbprint() {
+        let seed = BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let header = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+        let key = public_key(&[&header[..], &seed].concat()).unwrap();
+        assert_eq!(key.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(key.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn keys_are_read_as_openssl_and_others_write_them() {
+        let (one, two) = (new_key(), new_key_with_public_half());
+        let both = read(&format!("# the first signs\n{one}\n{two}")).unwrap();
+        assert_eq!(both.len(), 2);
+        let flat = one.replace('\n', "\\n");
+        assert_eq!(read(&flat).unwrap()[0].1, both[0].1);
+        assert_eq!(read("").unwrap_err(), KeysError::None);
+        assert_eq!(read(&format!("{one}{one}")).unwrap_err(), KeysError::Twice(2));
+        assert_eq!(read(&format!("{one}{}", two.replace("MF", "!!"))).unwrap_err(), KeysError::Unreadable(2));
+        let many: String = (0..=KEYS_MAX).map(|_| new_key()).collect();
+        assert_eq!(read(&many).unwrap_err(), KeysError::TooMany);
+    }
+
+    // A new key: known everywhere before it signs, and the old one as long as its
+    // tokens live.
+    #[test]
+    fn a_key_is_changed_without_a_token_being_refused() {
+        let clock = Clock::system();
+        let (old, new) = (new_key(), new_key());
+        let signer = |keys: String| {
+            let keys = Secret::from(keys);
+            TokenSigner::try_new(&keys, "issuer", "audience", Duration::minutes(10), clock.clone()).unwrap()
+        };
+        let steps = [old.clone(), format!("{old}{new}"), format!("{new}{old}"), new];
+        let signers = steps.map(signer);
+        let officer = crate::usecases::NewPerson {
+            role: Role::Officer,
+            user_id: "officer@bank.example".to_owned(),
+            user_name: "Officer".to_owned(),
+            user_mobile: None,
+            user_email: None,
+            language: ::events::Language::Ko,
+        }
+        .into_person(&clock);
+        for pair in signers.windows(2) {
+            for (signing, checking) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+                let verifier = common::token::TokenVerifier::new("issuer", "audience", clock.clone());
+                assert!(verifier.install(checking.jwks()));
+                let token = signing.sign_token(&officer).unwrap();
+                let principal = verifier.verify(token.expose_secret()).unwrap();
+                assert_eq!(principal.name.as_deref(), Some("Officer"));
+                assert_eq!(principal.subject, officer.id.as_uuid());
+            }
+        }
+    }
+}

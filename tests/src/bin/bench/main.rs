@@ -17,8 +17,6 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use journeys::client::{Client, Credentials};
 use sqlx::{PgPool, Row};
-use standalone::postgres::PostgresSettings;
-use standalone::secrets::Secrets;
 use standalone::{Postgres, Service, Stack};
 
 /// Measures the system.
@@ -68,11 +66,12 @@ fn report(figures: &[Figure]) -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    let postgres = durable_postgres().await?;
+    // Durable, as in production: a commit is on the disk when it is answered.
+    let postgres = Arc::new(Postgres::throw_away_durable().await?);
     println!("starting PostgreSQL, the broker and the six processes …");
     let mut stack = Stack::builder()
         .bin_dir(std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?)
-        .postgres(Arc::clone(&postgres.server))
+        .postgres(Arc::clone(&postgres))
         .start()
         .await?;
     let client = Client::try_new(stack.gateway_url())?;
@@ -97,27 +96,6 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     figures.push(agreement(&db, &before, siege.transactions).await?);
     figures.push(resident(&stack, "resident memory of the six after siege"));
     Ok(figures)
-}
-
-/// A durable server in a folder that goes away.
-struct Durable {
-    server: Arc<Postgres>,
-    _folder: tempfile::TempDir,
-}
-
-async fn durable_postgres() -> Result<Durable> {
-    let folder = tempfile::Builder::new().prefix("online-loan-bench-").tempdir_in("/var/tmp")?;
-    let mut ports = standalone::net::PortBlock::take()?;
-    let settings = PostgresSettings {
-        folder: folder.path().join("postgres"),
-        port: ports.port()?,
-        log: folder.path().join("postgres.log"),
-        durable: true,
-        connections_max: 200,
-        launcher: None,
-    };
-    let server = Arc::new(Postgres::start(&settings, &Secrets::generate()?).await?);
-    Ok(Durable { server, _folder: folder })
 }
 
 /// Each process is ended and started again while all else is up.

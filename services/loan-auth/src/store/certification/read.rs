@@ -157,7 +157,7 @@ pub async fn list(
 /// What the database says.
 pub async fn count(pool: &PgPool, scope: Scope, limit: i64) -> Result<i64, sqlx::Error> {
     let owned = if scope.owner().is_some() { "customer_id = $1" } else { "$1::uuid IS NULL" };
-    let sql = format!("SELECT count(*) FROM (SELECT FROM certification WHERE {owned} LIMIT $2) AS some");
+    let sql = format!("SELECT count(*) FROM (SELECT FROM certification WHERE {owned} LIMIT $2) AS counted");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .bind(scope.owner())
         .bind(limit)

@@ -1,0 +1,9 @@
+//! The facts of the consumers, each on the real broker and database: every
+//! event has one effect, whatever is delivered twice, ends half way or is away.
+
+mod delivery;
+mod letters;
+mod loans;
+mod outages;
+mod replay;
+mod services;
