@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// Leave out the journeys on a real Apache Kafka.
     #[arg(long)]
     no_kafka: bool,
-    /// Only what is quick: no journeys, no documentation.
+    /// Only what is quick: no journeys, no documentation pages.
     #[arg(long)]
     quick: bool,
     /// Only the steps whose name contains this.
@@ -62,7 +62,7 @@ fn steps(options: &Options) -> Vec<Step> {
     };
     let kafka = Step::new(
         "journeys on Apache Kafka",
-        "target/debug/standalone with-postgres -- cargo test --locked -p journeys --test journeys -- journey:: certification:: isolation::",
+        "target/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- journey:: certification:: isolation::",
     )
     .env("JOURNEYS_KAFKA", "apache")
     .unless(kafka_missing);
@@ -73,15 +73,16 @@ fn steps(options: &Options) -> Vec<Step> {
         Step::new("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
         Step::new("build", "cargo build --locked --workspace --bins"),
         Step::new("generated files", "target/debug/generate --check"),
+        // One selection of packages for all of it: another one would have other
+        // features, and compile everything once more.
         Step::new(
-            "unit and service tests",
-            "target/debug/standalone with-postgres -- cargo test --locked --workspace --exclude journeys --no-fail-fast",
+            "tests",
+            if options.quick {
+                "target/debug/standalone with-postgres -- cargo test --locked --workspace --lib"
+            } else {
+                "target/debug/standalone with-postgres -- cargo test --locked --workspace --no-fail-fast"
+            },
         ),
-        Step::new(
-            "journeys",
-            "target/debug/standalone with-postgres -- cargo test --locked -p journeys --no-fail-fast",
-        )
-        .unless(slow),
         kafka,
         Step::new("documentation", "cargo doc --locked --workspace --no-deps -q")
             .env("RUSTDOCFLAGS", "-D warnings")

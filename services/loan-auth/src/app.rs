@@ -32,7 +32,8 @@ impl common::service::App for App {
         // Our own tokens are good from the first request on.
         ctx.verifier.install(signer.jwks());
         let hasher = Hasher::try_new(config.credentials.hasher())?;
-        let prover = Prover::try_new(ctx.db.clone(), ctx.clock.clone(), hasher.clone(), config.prover())?;
+        let prover =
+            Prover::try_new(ctx.db.clone(), ctx.clock.clone(), hasher.clone(), config.prover())?;
         if config.background.demo_data {
             seed_demo_data(&ctx.db, &ctx.clock, &hasher).await.context("DEMO_DATA")?;
         }
@@ -48,7 +49,8 @@ impl common::service::App for App {
             certify_delay: config.background.certify_delay_ms,
         };
         let (router, _) = http::router(api).split_for_parts();
-        let purge = tasks::purge_expired(ctx.db, ctx.clock.clone(), config.purge_expired(), ctx.shutdown);
+        let purge =
+            tasks::purge_expired(ctx.db, ctx.clock.clone(), config.purge_expired(), ctx.shutdown);
         Ok(Wired {
             router,
             subscriptions: events::subscriptions(&ctx.clock),

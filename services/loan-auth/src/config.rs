@@ -261,7 +261,10 @@ impl FailureSettings {
             window: Span::seconds(seconds.into()),
         };
         Bounds {
-            account_address: bound(self.failures_account_address_max, self.failures_account_address_seconds),
+            account_address: bound(
+                self.failures_account_address_max,
+                self.failures_account_address_seconds,
+            ),
             account: bound(self.failures_account_max, self.failures_account_seconds),
             address: bound(self.failures_address_max, self.failures_address_seconds),
             known_address: Span::days(self.known_address_days.into()),
@@ -287,7 +290,11 @@ impl Config {
         let bounds = self.failures.bounds();
         PurgeExpired {
             keep_refused: Span::days(self.background.refused_keep_days.into()),
-            keep_failures: bounds.account_address.window.max(bounds.account.window).max(bounds.address.window),
+            keep_failures: bounds
+                .account_address
+                .window
+                .max(bounds.account.window)
+                .max(bounds.address.window),
             keep_addresses: bounds.known_address,
             every: Duration::from_secs(self.background.purge_seconds),
             batch_max: self.background.purge_batch_max,
@@ -312,8 +319,13 @@ mod tests {
 
     fn load_with(credentials: &str, keys: &str, more: &[&str]) -> Result<Config, ConfigError> {
         let required = [
-            "loan-auth", "--database-url", "postgres://u:p@127.0.0.1/loan", "--service-credentials",
-            credentials, "--token-signing-keys", keys,
+            "loan-auth",
+            "--database-url",
+            "postgres://u:p@127.0.0.1/loan",
+            "--service-credentials",
+            credentials,
+            "--token-signing-keys",
+            keys,
         ];
         try_load_from(required.iter().chain(more).map(Into::into), &[])
     }
@@ -331,7 +343,10 @@ mod tests {
         assert_eq!(bounds.account_address, bound(10, 300));
         assert_eq!(bounds.account, bound(100, 3_600));
         assert_eq!(bounds.address, bound(60, 60));
-        assert_eq!((bounds.known_address, bounds.retry_after_max), (Span::days(30), Span::minutes(1)));
+        assert_eq!(
+            (bounds.known_address, bounds.retry_after_max),
+            (Span::days(30), Span::minutes(1))
+        );
         assert_eq!(config.credentials.access_lifetime(), Span::minutes(10));
         assert_eq!(config.credentials.sessions().lifetime, Span::hours(12));
         assert_eq!(config.purge_expired().keep_refused, Span::days(30));
@@ -345,7 +360,8 @@ mod tests {
         assert!(load(&["--demo-data"]).unwrap().background.demo_data);
         assert!(load(&["--demo-data", "true"]).unwrap().background.demo_data);
         assert!(!load(&["--demo-data", "false"]).unwrap().background.demo_data);
-        let delay = |text| load(&["--certify-delay-ms", text]).map(|c| c.background.certify_delay_ms);
+        let delay =
+            |text| load(&["--certify-delay-ms", text]).map(|c| c.background.certify_delay_ms);
         assert_eq!(delay("400-620").unwrap(), Some(Delay { min_ms: 400, max_ms: 620 }));
         assert_eq!(delay("500").unwrap(), Some(Delay { min_ms: 500, max_ms: 500 }));
         for bad in ["x", "620-400", "-1", "400-", "99999999"] {

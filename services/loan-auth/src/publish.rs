@@ -101,8 +101,5 @@ pub fn changed(customer: &Person, clock: &Clock) -> NewEvent {
 #[must_use]
 pub fn removed(id: CustomerId, at: OffsetDateTime, clock: &Clock) -> [NewEvent; 2] {
     let event = CustomerRemoved { customer_id: id, removed_at: at };
-    [
-        NewEvent::of(&event, clock),
-        NewEvent::tombstone::<CustomerRemoved>(id.to_string(), clock),
-    ]
+    [NewEvent::of(&event, clock), NewEvent::tombstone::<CustomerRemoved>(id.to_string(), clock)]
 }

@@ -12,5 +12,7 @@ mod journey;
 mod outbox_facts;
 mod ownership;
 mod plumbing;
+mod raw;
 mod roles;
 mod scene;
+mod tokens;

@@ -132,7 +132,9 @@ fn is_repeated(text: &str) -> bool {
 /// `12345678`, `hgfedcba`: each character the neighbour of the one before.
 fn is_run(text: &str) -> bool {
     let steps = || {
-        text.chars().zip(text.chars().skip(1)).map(|(one, next)| i64::from(u32::from(next)) - i64::from(u32::from(one)))
+        text.chars()
+            .zip(text.chars().skip(1))
+            .map(|(one, next)| i64::from(u32::from(next)) - i64::from(u32::from(one)))
     };
     steps().all(|step| step == 1) || steps().all(|step| step == -1)
 }
@@ -180,15 +182,36 @@ mod tests {
 
     #[test]
     fn passwords_that_everybody_tries_are_not_taken() {
-        let check = |password: &str| check_new_password(password, "someone@example.com", "유은상유은상유은");
-        for good in ["correct horse", "Tr0ub4dor&3", "비밀번호는길게", "x9$kq2!m", &"p7".repeat(3)[..], "eightch4"] {
+        let check = |password: &str| {
+            check_new_password(password, "someone@example.com", "유은상유은상유은")
+        };
+        for good in [
+            "correct horse",
+            "Tr0ub4dor&3",
+            "비밀번호는길게",
+            "x9$kq2!m",
+            &"p7".repeat(3)[..],
+            "eightch4",
+        ] {
             let long = format!("{good}-{good}x");
             assert_eq!(check(&long), Ok(()), "{long}");
         }
         for bad in [
-            "1234", "short7!", "password", "PassWord", "12345678", "87654321", "abcdefgh", "aaaaaaaa",
-            "12341234", "qwertyuiop", "password1", "someone@example.com", "SOMEONE@example.com",
-            "유은상유은상유은", &"x9$kq2!m".repeat(17),
+            "1234",
+            "short7!",
+            "password",
+            "PassWord",
+            "12345678",
+            "87654321",
+            "abcdefgh",
+            "aaaaaaaa",
+            "12341234",
+            "qwertyuiop",
+            "password1",
+            "someone@example.com",
+            "SOMEONE@example.com",
+            "유은상유은상유은",
+            &"x9$kq2!m".repeat(17),
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
@@ -199,7 +222,10 @@ mod tests {
     fn the_list_of_common_passwords_is_as_it_is_compared() {
         for line in COMMON_PASSWORDS.lines() {
             assert_eq!(line, line.to_lowercase().trim(), "{line}");
-            assert!(line.chars().count() >= PASSWORD_CHARS_MIN, "{line}: refused for its length already");
+            assert!(
+                line.chars().count() >= PASSWORD_CHARS_MIN,
+                "{line}: refused for its length already"
+            );
         }
         assert!(COMMON_PASSWORDS.lines().count() > 100);
     }

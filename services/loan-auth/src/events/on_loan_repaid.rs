@@ -12,7 +12,10 @@ use crate::usecases::follow_loan;
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn on_loan_repaid(tx: &mut PgConnection, event: LoanRepaid) -> Result<(), HandlerError> {
+pub(super) async fn on_loan_repaid(
+    tx: &mut PgConnection,
+    event: LoanRepaid,
+) -> Result<(), HandlerError> {
     let state = LoanState {
         loan_id: event.loan_id,
         customer_id: event.customer_id,

@@ -48,7 +48,10 @@ impl Story {
     }
 
     async fn is_open(&self) -> bool {
-        self.app.count("SELECT count(*) FROM open_loan WHERE is_open AND cancelled_at IS NULL").await > 0
+        self.app
+            .count("SELECT count(*) FROM open_loan WHERE is_open AND cancelled_at IS NULL")
+            .await
+            > 0
     }
 
     fn id(&self) -> CustomerId {
@@ -94,7 +97,12 @@ impl Story {
             request_name: "Part".to_owned(),
             amount_of_money: Amount::try_new(4_000).unwrap(),
             currency: Currency::KRW,
-            outstanding: Outstanding::try_new(if loan_status == LoanStatus::Repaid { 0 } else { 6_000 }).unwrap(),
+            outstanding: Outstanding::try_new(if loan_status == LoanStatus::Repaid {
+                0
+            } else {
+                6_000
+            })
+            .unwrap(),
             loan_status,
             loan_version,
             language: Language::Ko,
@@ -102,7 +110,11 @@ impl Story {
         }
     }
 
-    fn rejected(&self, request_id: RequestKind, loan_request_id: LoanRequestId) -> LoanRequestRejected {
+    fn rejected(
+        &self,
+        request_id: RequestKind,
+        loan_request_id: LoanRequestId,
+    ) -> LoanRequestRejected {
         LoanRequestRejected {
             loan_request_id,
             loan_id: Some(self.loan_id),
@@ -119,7 +131,11 @@ impl Story {
         }
     }
 
-    fn cancelled(&self, request_id: RequestKind, loan_request_id: LoanRequestId) -> LoanRequestCancelled {
+    fn cancelled(
+        &self,
+        request_id: RequestKind,
+        loan_request_id: LoanRequestId,
+    ) -> LoanRequestCancelled {
         LoanRequestCancelled {
             loan_request_id,
             loan_id: Some(self.loan_id),
@@ -190,11 +206,17 @@ async fn a_cancelled_application_is_not_certified_any_more(pool: PgPool) {
     story.twice(&story.cancelled(RequestKind::Apply, story.loan_id.into())).await;
     assert!(!story.is_open().await);
     let outbox = story.app.outbox().await;
-    assert_eq!((outbox.len(), outbox[0].0.as_str(), &outbox[0].1), (1, "AuthCancelled", &story.loan_id.to_string()));
-    assert_eq!(outbox[0].2, json!({
-        "loanRequestId": story.loan_id, "loanId": story.loan_id, "customerId": story.id(),
-        "reason": "request-cancelled", "cancelledAt": "2026-11-21T08:00:00Z",
-    }));
+    assert_eq!(
+        (outbox.len(), outbox[0].0.as_str(), &outbox[0].1),
+        (1, "AuthCancelled", &story.loan_id.to_string())
+    );
+    assert_eq!(
+        outbox[0].2,
+        json!({
+            "loanRequestId": story.loan_id, "loanId": story.loan_id, "customerId": story.id(),
+            "reason": "request-cancelled", "cancelledAt": "2026-11-21T08:00:00Z",
+        })
+    );
     let shown = story.app.get("/loanAuths", &story.who).send().await;
     assert_eq!(shown.body["_embedded"]["loanAuths"][0]["authStatus"], "cancelled");
     // Told by another event once more: nothing.
@@ -215,7 +237,10 @@ async fn a_cancelled_repayment_leaves_its_loan_open(pool: PgPool) {
     let id = repayment["loanRequestId"].as_str().unwrap().parse().unwrap();
     story.twice(&story.cancelled(RequestKind::Repay, id)).await;
     assert!(story.is_open().await);
-    assert_eq!(story.app.count("SELECT count(*) FROM certification WHERE outcome = 'cancelled'").await, 1);
+    assert_eq!(
+        story.app.count("SELECT count(*) FROM certification WHERE outcome = 'cancelled'").await,
+        1
+    );
 }
 
 // Out of order: the cancellation of what is not certified yet. It never will be.

@@ -76,9 +76,8 @@ impl LoanAuth {
             Decision::Voided => (AuthStatus::Voided, None),
         };
         let links = match auth_status {
-            AuthStatus::Certified => {
-                links.with("loanRequest", base.join(&format!("/loanRequests/{}", row.loan_request_id)))
-            }
+            AuthStatus::Certified => links
+                .with("loanRequest", base.join(&format!("/loanRequests/{}", row.loan_request_id))),
             AuthStatus::Refused | AuthStatus::Voided | AuthStatus::Cancelled => links,
         };
         let body = Self {

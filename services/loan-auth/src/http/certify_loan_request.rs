@@ -91,7 +91,8 @@ impl Certify {
                 fields.check(field, check_text(text, TEXT_CHARS_MAX));
             }
         }
-        let named = [self.user_id.is_some(), self.user_name.is_some(), self.user_password.is_some()];
+        let named =
+            [self.user_id.is_some(), self.user_name.is_some(), self.user_password.is_some()];
         let is_whole = named == [true; 3] || (self.token.is_some() && !named[2]);
         if !is_whole {
             fields.check("userId", Err("userId, userName and userPassword, or token".to_owned()));
@@ -170,13 +171,16 @@ pub(super) async fn certify_loan_request(
             api.db.in_tx("certify_loan_request", work).await?
         }
         Proof::Wrong => {
-            let refused = Refused { claimed_user_key: claimed.as_deref(), address: origin.as_str() };
+            let refused =
+                Refused { claimed_user_key: claimed.as_deref(), address: origin.as_str() };
             let now = api.clock.now();
             let work = async |tx: &mut _| refuse_certification(tx, &asked, &refused, now).await;
             api.db.in_tx("refuse_certification", work).await?
         }
         Proof::Throttled { retry_after } => {
-            return Ok(Json(Outcome::Throttled { retry_after_seconds: retry_after.as_secs().max(1) }));
+            return Ok(Json(Outcome::Throttled {
+                retry_after_seconds: retry_after.as_secs().max(1),
+            }));
         }
     };
     let outcome = Outcome::from(answer);

@@ -48,12 +48,15 @@ async fn a_proven_customer_is_certified_and_the_others_are_told(pool: PgPool) {
     let id = question["loanRequestId"].as_str().unwrap();
     let (event, key, payload) = app.outbox().await.remove(0);
     assert_eq!((event.as_str(), key.as_str()), ("AuthCertified", id));
-    assert_eq!(payload, json!({
-        "loanRequestId": id, "loanId": id, "requestId": "01", "requestName": "Deposit",
-        "customerId": who.id, "userId": "1@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
-        "accountNo": "1111", "amountOfMoney": 10_000, "currency": "KRW", "language": "ko",
-        "certifiedAt": "2026-11-21T08:00:00Z",
-    }));
+    assert_eq!(
+        payload,
+        json!({
+            "loanRequestId": id, "loanId": id, "requestId": "01", "requestName": "Deposit",
+            "customerId": who.id, "userId": "1@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
+            "accountNo": "1111", "amountOfMoney": 10_000, "currency": "KRW", "language": "ko",
+            "certifiedAt": "2026-11-21T08:00:00Z",
+        })
+    );
     assert_eq!(app.count("SELECT count(*) FROM open_loan WHERE is_open").await, 1);
     assert_eq!(app.count("SELECT count(*) FROM known_address").await, 1);
 }
@@ -100,7 +103,10 @@ async fn one_wrong_credential_is_refused_and_nothing_is_published(pool: PgPool) 
     }
     assert_eq!(app.outbox().await, []);
     assert_eq!(app.count("SELECT count(*) FROM login_failure").await, 4);
-    assert_eq!(app.count("SELECT count(*) FROM certification WHERE claimed_user_key = '2@sk.com'").await, 1);
+    assert_eq!(
+        app.count("SELECT count(*) FROM certification WHERE claimed_user_key = '2@sk.com'").await,
+        1
+    );
 }
 
 #[sqlx::test(migrations = "./migrations")]
@@ -109,13 +115,17 @@ async fn the_name_is_compared_in_nfc_and_the_login_name_without_case(pool: PgPoo
     let who = app.customer("Eins@SK.com").await;
     let decomposed = "\u{110b}\u{1172}\u{110b}\u{1173}\u{11ab}\u{1109}\u{1161}\u{11bc}";
     let question = with(&app.question(&who), "userName", json!(decomposed));
-    assert_eq!(outcome_of(&app, &with(&question, "userId", json!("eINS@sk.COM"))).await, "certified");
+    assert_eq!(
+        outcome_of(&app, &with(&question, "userId", json!("eINS@sk.COM"))).await,
+        "certified"
+    );
 }
 
 #[sqlx::test(migrations = "./migrations")]
 async fn a_token_proves_its_customer_until_the_credentials_change(pool: PgPool) {
     let app = App::new(pool);
-    let (one, two, officer) = (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
+    let (one, two, officer) =
+        (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
     let bare = |who: &Who| {
         let question = without_credentials(&app.question(who));
         with(&question, "token", json!(who.token))
@@ -129,7 +139,10 @@ async fn a_token_proves_its_customer_until_the_credentials_change(pool: PgPool) 
     assert_eq!(outcome_of(&app, &both(&one, &two.token)).await, "refused");
     assert_eq!(outcome_of(&app, &both(&one, "no.such.token")).await, "refused");
     // A name beside a token must be its bearer's.
-    assert_eq!(outcome_of(&app, &with(&bare(&one), "userId", json!("1@SK.com"))).await, "certified");
+    assert_eq!(
+        outcome_of(&app, &with(&bare(&one), "userId", json!("1@SK.com"))).await,
+        "certified"
+    );
     assert_eq!(outcome_of(&app, &with(&bare(&one), "userId", json!("2@sk.com"))).await, "refused");
     // Refused at once after a change of the password.
     app.run("UPDATE person SET credential_version = 2 WHERE user_key = '1@sk.com'").await;
@@ -181,7 +194,9 @@ async fn only_the_service_may_ask(pool: PgPool) {
     let who = app.customer("1@sk.com").await;
     let officer = app.officer().await;
     let question = app.question(&who);
-    for token in [who.token.as_str(), officer.token.as_str(), "", "service-credential-of-test", PASSWORD] {
+    for token in
+        [who.token.as_str(), officer.token.as_str(), "", "service-credential-of-test", PASSWORD]
+    {
         let answer = app.post("/loanAuths").bearer(token).json(&question).send().await;
         assert_eq!((answer.status, answer.code()), (401, "unauthenticated"), "{token}");
         let path = format!("/loanAuths/{}/void", question["loanRequestId"].as_str().unwrap());
@@ -192,7 +207,8 @@ async fn only_the_service_may_ask(pool: PgPool) {
     let broken = app.post("/loanAuths").bearer("x").body("application/json", "{").send().await;
     assert_eq!(broken.status, 401);
     // The other of the two credentials is as good.
-    let other = app.post("/loanAuths").bearer("another-service-credential").json(&question).send().await;
+    let other =
+        app.post("/loanAuths").bearer("another-service-credential").json(&question).send().await;
     assert_eq!(other.outcome(), "certified");
 }
 
@@ -225,7 +241,8 @@ async fn what_a_database_would_stumble_over_is_422(pool: PgPool) {
     assert_eq!(app.certify(&without_credentials(&question)).await.status, 422);
     // As data these are harmless: nobody is called so.
     for odd in ["' OR 1=1 --", "\"; DROP TABLE person; --", "%", "\u{202e}", "𝕯"] {
-        let question = with(&with(&app.question(&who), "userId", json!(odd)), "userPassword", json!(odd));
+        let question =
+            with(&with(&app.question(&who), "userId", json!(odd)), "userPassword", json!(odd));
         let question = with(&question, "clientAddress", json!("2001:db8::1"));
         assert_eq!(outcome_of(&app, &question).await, "refused");
     }

@@ -22,7 +22,9 @@ use crate::domain::person::{Changes, Person};
 use crate::domain::words;
 use crate::error::Error;
 use crate::store;
-use crate::usecases::{Attempt, CustomerChange, Origin, Proof, change_customer as change, nfc, user_key};
+use crate::usecases::{
+    Attempt, CustomerChange, Origin, Proof, change_customer as change, nfc, user_key,
+};
 
 /// What is to change; what is absent stays. `userEmail` may be null: none any more.
 #[derive(Deserialize, ToSchema)]
@@ -64,7 +66,8 @@ impl Change {
         if self.user_id.as_deref().is_some_and(|id| user_key(id) != user_key(&person.user_id)) {
             fields.check("userId", Err("can't be changed".to_owned()));
         }
-        let needed = |is_null: bool| if is_null { Err("can't be removed".to_owned()) } else { Ok(()) };
+        let needed =
+            |is_null: bool| if is_null { Err("can't be removed".to_owned()) } else { Ok(()) };
         match &self.user_name {
             Some(Some(name)) => fields.check("userName", words::check_user_name(&nfc(name))),
             other => fields.check("userName", needed(other.is_some())),
@@ -78,9 +81,16 @@ impl Change {
         }
         fields.check("language", needed(self.language == Some(None)));
         if let Some(password) = &self.user_password {
-            let name = self.user_name.clone().flatten().map_or(person.user_name.clone(), |name| nfc(&name));
+            let name = self
+                .user_name
+                .clone()
+                .flatten()
+                .map_or(person.user_name.clone(), |name| nfc(&name));
             let password = nfc(password.0.expose_secret());
-            fields.check("userPassword", words::check_new_password(&password, &person.user_id, &name));
+            fields.check(
+                "userPassword",
+                words::check_new_password(&password, &person.user_id, &name),
+            );
             if self.old_password.is_none() {
                 fields.check("oldPassword", Err("is needed for a new password".to_owned()));
             }
@@ -160,7 +170,12 @@ pub(super) async fn change_customer(
         let changes = changes.clone();
         let (credential_version, if_match) = (principal.credential_version, &if_match);
         let password_hash = hash.as_deref();
-        change(tx, &api.clock, CustomerChange { id, credential_version, if_match, changes, password_hash }).await
+        change(
+            tx,
+            &api.clock,
+            CustomerChange { id, credential_version, if_match, changes, password_hash },
+        )
+        .await
     };
     let person = api.db.in_tx("change_customer", work).await?;
     if hash.is_some() {

@@ -26,18 +26,29 @@ async fn what_is_named_changes_and_the_others_are_told_of_changes_alone(pool: Pg
     let body = json!({"userMobile": "010-111-1111", "userEmail": "one@sk.com", "language": "en", "unknown": 1});
     let answer = change(&app, "/customers/me", &who, &body).await;
     assert_eq!((answer.status, answer.header("etag")), (200, Some("\"2\"")), "{}", answer.text);
-    assert_eq!((&answer.body["userMobile"], &answer.body["userName"]), (&json!("010-111-1111"), &json!("유은상")));
+    assert_eq!(
+        (&answer.body["userMobile"], &answer.body["userName"]),
+        (&json!("010-111-1111"), &json!("유은상"))
+    );
     assert_eq!(answer.body["changedAt"], "2026-11-21T08:01:00Z");
     let path = format!("/customers/{}", who.id);
     assert_eq!(app.get(&path, &who).send().await.body, answer.body);
     let outbox = app.outbox().await;
-    assert_eq!((outbox.len(), outbox[0].0.as_str(), &outbox[0].1), (1, "CustomerChanged", &who.id.to_string()));
-    assert_eq!(outbox[0].2, json!({
-        "customerId": who.id, "userId": "1@sk.com", "userName": "유은상", "userMobile": "010-111-1111",
-        "userEmail": "one@sk.com", "language": "en", "changedAt": "2026-11-21T08:01:00Z",
-    }));
+    assert_eq!(
+        (outbox.len(), outbox[0].0.as_str(), &outbox[0].1),
+        (1, "CustomerChanged", &who.id.to_string())
+    );
+    assert_eq!(
+        outbox[0].2,
+        json!({
+            "customerId": who.id, "userId": "1@sk.com", "userName": "유은상", "userMobile": "010-111-1111",
+            "userEmail": "one@sk.com", "language": "en", "changedAt": "2026-11-21T08:01:00Z",
+        })
+    );
     // The same again, and nothing at all, is no change.
-    for same in [body, json!({}), json!({"userId": "1@SK.COM"}), json!({"oldPassword": "whatever it was"})] {
+    for same in
+        [body, json!({}), json!({"userId": "1@SK.COM"}), json!({"oldPassword": "whatever it was"})]
+    {
         assert_eq!(change(&app, &path, &who, &same).await.header("etag"), Some("\"2\""));
     }
     assert_eq!(app.outbox().await.len(), 1);
@@ -51,7 +62,10 @@ async fn a_new_name_is_the_one_to_be_given_from_then_on(pool: PgPool) {
     let app = App::new(pool);
     let who = app.customer("1@sk.com").await;
     assert_eq!(app.certify(&app.question(&who)).await.outcome(), "certified");
-    assert_eq!(change(&app, "/customers/me", &who, &json!({"userName": "유은지"})).await.status, 200);
+    assert_eq!(
+        change(&app, "/customers/me", &who, &json!({"userName": "유은지"})).await.status,
+        200
+    );
     assert_eq!(app.certify(&app.question(&who)).await.outcome(), "refused");
     let renamed = Who { user_name: "유은지".to_owned(), ..who };
     assert_eq!(app.certify(&app.question(&renamed)).await.outcome(), "certified");
@@ -88,7 +102,8 @@ async fn a_new_password_ends_what_came_of_the_old_one_at_once(pool: PgPool) {
     app.clock.advance(Duration::minutes(11));
     assert_eq!(app.get("/customers/me", &who).send().await.status, 401);
     // The refresh token.
-    let refresh = json!({"grant_type": "refresh_token", "refresh_token": login.body["refresh_token"]});
+    let refresh =
+        json!({"grant_type": "refresh_token", "refresh_token": login.body["refresh_token"]});
     let refreshed = app.post("/auth/token").json(&refresh).send().await;
     assert_eq!((refreshed.status, &refreshed.body["error"]), (400, &json!("invalid_grant")));
     // The new one is good, and nobody else is told.
@@ -122,7 +137,8 @@ async fn a_new_password_needs_the_old_one_and_wrong_ones_are_counted(pool: PgPoo
 #[sqlx::test(migrations = "./migrations")]
 async fn only_oneself(pool: PgPool) {
     let app = App::new(pool);
-    let (one, two, officer) = (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
+    let (one, two, officer) =
+        (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
     let path = format!("/customers/{}", two.id);
     let nobody = format!("/customers/{}", app.new_request());
     let body = json!({"userMobile": "010-666-6666"});
@@ -140,19 +156,28 @@ async fn only_oneself(pool: PgPool) {
     }
     assert_eq!(app.get(&path, &officer).send().await.body["userId"], "2@sk.com");
     assert_eq!(app.get(&format!("/customers/{}", officer.id), &one).send().await.status, 404);
-    assert_eq!(app.get("/customers/me", &officer).send().await.body["userId"], "officer@bank.example");
+    assert_eq!(
+        app.get("/customers/me", &officer).send().await.body["userId"],
+        "officer@bank.example"
+    );
     for path in [path.as_str(), nobody.as_str()] {
         assert_eq!(change(&app, path, &officer, &body).await.status, 403);
         assert_eq!(app.call(Method::DELETE, path).bearer(&officer.token).send().await.status, 403);
     }
-    assert_eq!(app.call(Method::DELETE, "/customers/me").bearer(&officer.token).send().await.status, 403);
+    assert_eq!(
+        app.call(Method::DELETE, "/customers/me").bearer(&officer.token).send().await.status,
+        403
+    );
     for method in [Method::GET, Method::PATCH, Method::DELETE] {
         assert_eq!(app.call(method, "/customers/me").json(&body).send().await.status, 401);
     }
     assert_eq!(app.count("SELECT count(*) FROM person WHERE version = 1").await, 3);
     assert_eq!(app.outbox().await, []);
     // An officer's own change is nobody's event.
-    assert_eq!(change(&app, "/customers/me", &officer, &json!({"userName": "Other"})).await.status, 200);
+    assert_eq!(
+        change(&app, "/customers/me", &officer, &json!({"userName": "Other"})).await.status,
+        200
+    );
     assert_eq!(app.outbox().await, []);
 }
 
@@ -172,10 +197,16 @@ async fn what_is_wrong_is_named_and_what_was_not_seen_is_412(pool: PgPool) {
         ("userPassword", json!(12_345_678)),
     ] {
         let answer = change(&app, "/customers/me", &who, &json!({field: bad})).await;
-        assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!(field)), "{}", answer.text);
+        assert_eq!(
+            (answer.status, &answer.body["errors"][0]["field"]),
+            (422, &json!(field)),
+            "{}",
+            answer.text
+        );
     }
     let with = |tag: &'static str, mobile: &'static str| {
-        let call = app.call(Method::PATCH, "/customers/me").bearer(&who.token).header("if-match", tag);
+        let call =
+            app.call(Method::PATCH, "/customers/me").bearer(&who.token).header("if-match", tag);
         call.json(&json!({"userMobile": mobile})).send()
     };
     assert_eq!(with("\"1\"", "010-111-1111").await.status, 200);

@@ -116,9 +116,10 @@ impl Fields {
             return Ok(());
         }
         let problem = Problem::invalid("The request has wrong fields.");
-        let problem = self.0.into_iter().fold(problem, |problem, (field, message)| {
-            problem.with_error(field, message)
-        });
+        let problem = self
+            .0
+            .into_iter()
+            .fold(problem, |problem, (field, message)| problem.with_error(field, message));
         Err(Error::Request(problem))
     }
 }

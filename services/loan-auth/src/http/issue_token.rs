@@ -102,7 +102,11 @@ impl From<Error> for TokenFailure {
             let failure = Self::new(problem.status(), "temporarily_unavailable", problem.detail());
             return Self { retry_after: Some(Duration::from_secs(1)), ..failure };
         }
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "An error on our side. It has been recorded.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "An error on our side. It has been recorded.",
+        )
     }
 }
 
@@ -208,7 +212,8 @@ pub(super) async fn issue_token(
 /// quote it, and so is not repeated.
 async fn read(request: Request) -> Result<TokenRequest, TokenFailure> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = media_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
+    let is_form =
+        media_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
     if is_form {
         return match Form::from_request(request, &()).await {
             Ok(Form(asked)) => Ok(asked),
@@ -216,7 +221,9 @@ async fn read(request: Request) -> Result<TokenRequest, TokenFailure> {
                 let said = Problem::too_large().detail().to_owned();
                 Err(TokenFailure::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", said))
             }
-            Err(_) => Err(TokenFailure::invalid_request("The form is not readable, or a parameter is there twice.")),
+            Err(_) => Err(TokenFailure::invalid_request(
+                "The form is not readable, or a parameter is there twice.",
+            )),
         };
     }
     match Json::from_request(request, &()).await {
@@ -227,7 +234,9 @@ async fn read(request: Request) -> Result<TokenRequest, TokenFailure> {
         Err(problem) if problem.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             Err(TokenFailure::new(problem.status(), "invalid_request", problem.detail()))
         }
-        Err(_) => Err(TokenFailure::invalid_request("The body is not JSON with the parameters as strings.")),
+        Err(_) => Err(TokenFailure::invalid_request(
+            "The body is not JSON with the parameters as strings.",
+        )),
     }
 }
 
@@ -236,8 +245,10 @@ async fn log_in(
     asked: TokenRequest,
     origin: Origin,
 ) -> Result<(Person, Session), TokenFailure> {
-    let user_id = asked.username.ok_or_else(|| TokenFailure::invalid_request("username is missing."))?;
-    let password = asked.password.ok_or_else(|| TokenFailure::invalid_request("password is missing."))?.0;
+    let user_id =
+        asked.username.ok_or_else(|| TokenFailure::invalid_request("username is missing."))?;
+    let password =
+        asked.password.ok_or_else(|| TokenFailure::invalid_request("password is missing."))?.0;
     check_text(&user_id, USER_ID_CHARS_MAX)
         .map_err(|wrong| TokenFailure::invalid_request(format!("username {wrong}.")))?;
     let attempt = Attempt { user_id, user_name: None, password, origin };
@@ -259,7 +270,9 @@ async fn renew(api: &Api, asked: TokenRequest) -> Result<(Person, Session), Toke
     let work = async |tx: &mut _| renew_session(tx, shown.expose_secret(), now).await;
     match api.db.in_tx("renew_session", work).await? {
         Renewal::Renewed(person, session) => Ok((*person, session)),
-        Renewal::Ended => Err(TokenFailure::invalid_grant("The refresh token is not good (any more).")),
+        Renewal::Ended => {
+            Err(TokenFailure::invalid_grant("The refresh token is not good (any more)."))
+        }
     }
 }
 

@@ -33,22 +33,38 @@ async fn a_password_gets_tokens_as_json_and_as_a_form(pool: PgPool) {
     let officer = app.officer().await;
     let answer = app.log_in("1@SK.com", PASSWORD).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!((answer.header("cache-control"), answer.header("pragma")), (Some("no-store"), Some("no-cache")));
-    assert_eq!((&answer.body["token_type"], &answer.body["expires_in"]), (&json!("Bearer"), &json!(600)));
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("pragma")),
+        (Some("no-store"), Some("no-cache"))
+    );
+    assert_eq!(
+        (&answer.body["token_type"], &answer.body["expires_in"]),
+        (&json!("Bearer"), &json!(600))
+    );
     assert_eq!(answer.body["refresh_expires_in"], 43_200);
     let said = claims(&answer.body["access_token"]);
     let iat = app.clock.now().unix_timestamp();
-    assert_eq!(said, json!({
-        "iss": "https://issuer.test", "aud": "test", "sub": who.id, "iat": iat, "exp": iat + 600,
-        "roles": ["customer"], "preferred_username": "1@sk.com", "credential_version": 1, "jti": said["jti"],
-    }));
+    assert_eq!(
+        said,
+        json!({
+            "iss": "https://issuer.test", "aud": "test", "sub": who.id, "iat": iat, "exp": iat + 600,
+            "roles": ["customer"], "preferred_username": "1@sk.com", "credential_version": 1, "jti": said["jti"],
+        })
+    );
     let token = answer.body["access_token"].as_str().unwrap();
     let me = app.call(axum::http::Method::GET, "/customers/me").bearer(token).send().await;
     assert_eq!(me.body["customerId"], json!(who.id));
     let form = "grant_type=password&username=officer%40bank.example&password=correct+horse+battery&scope=all";
-    let answer = app.post("/auth/token").body("application/x-www-form-urlencoded; charset=utf-8", form).send().await;
+    let answer = app
+        .post("/auth/token")
+        .body("application/x-www-form-urlencoded; charset=utf-8", form)
+        .send()
+        .await;
     let said = claims(&answer.body["access_token"]);
-    assert_eq!((&said["sub"], &said["roles"], &said["name"]), (&json!(officer.id), &json!(["officer"]), &json!("Officer")));
+    assert_eq!(
+        (&said["sub"], &said["roles"], &said["name"]),
+        (&json!(officer.id), &json!(["officer"]), &json!("Officer"))
+    );
 }
 
 #[sqlx::test(migrations = "./migrations")]
@@ -58,7 +74,11 @@ async fn failures_are_in_the_shape_of_oauth(pool: PgPool) {
     assert_eq!(error(&app.log_in("1@sk.com", "wrong horse battery").await), (400, "invalid_grant"));
     let unknown = app.log_in("nobody@sk.com", PASSWORD).await;
     assert_eq!(error(&unknown), (400, "invalid_grant"));
-    assert_eq!(unknown.text, app.log_in("1@sk.com", "wrong horse battery").await.text, "the same for nobody");
+    assert_eq!(
+        unknown.text,
+        app.log_in("1@sk.com", "wrong horse battery").await.text,
+        "the same for nobody"
+    );
     let json_type = "application/json";
     let form_type = "application/x-www-form-urlencoded";
     for (media_type, body, expected) in [
@@ -66,13 +86,29 @@ async fn failures_are_in_the_shape_of_oauth(pool: PgPool) {
         (json_type, r#"{"grant_type": "client_credentials"}"#, "unsupported_grant_type"),
         (json_type, r#"{"grant_type": "password", "username": "1@sk.com"}"#, "invalid_request"),
         (json_type, r#"{"grant_type": "password", "password": "x"}"#, "invalid_request"),
-        (json_type, r#"{"grant_type": "password", "username": "a\u0000b", "password": "x"}"#, "invalid_request"),
-        (json_type, r#"{"grant_type": "password", "username": "a\r\nb", "password": "x"}"#, "invalid_request"),
-        (json_type, r#"{"grant_type": "password", "username": "1@sk.com", "password": 98765}"#, "invalid_request"),
+        (
+            json_type,
+            r#"{"grant_type": "password", "username": "a\u0000b", "password": "x"}"#,
+            "invalid_request",
+        ),
+        (
+            json_type,
+            r#"{"grant_type": "password", "username": "a\r\nb", "password": "x"}"#,
+            "invalid_request",
+        ),
+        (
+            json_type,
+            r#"{"grant_type": "password", "username": "1@sk.com", "password": 98765}"#,
+            "invalid_request",
+        ),
         (json_type, r#"{"grant_type": "refresh_token"}"#, "invalid_request"),
         (json_type, r#"{"grant_type": "refresh_token", "refresh_token": "x"}"#, "invalid_grant"),
         (json_type, "{", "invalid_request"),
-        (form_type, "grant_type=password&password=98765&password=98765&username=1", "invalid_request"),
+        (
+            form_type,
+            "grant_type=password&password=98765&password=98765&username=1",
+            "invalid_request",
+        ),
         (form_type, "grant_type=%FF", "unsupported_grant_type"),
         (form_type, "%00=%00", "invalid_request"),
         ("text/plain", "grant_type=password", "invalid_request"),
@@ -116,7 +152,8 @@ async fn of_two_uses_at_the_same_moment_at_most_one_is_good_and_the_login_ends(p
     for _ in 0..10 {
         let login = app.log_in("1@sk.com", PASSWORD).await.body;
         let token = &login["refresh_token"];
-        let answers = join_all([renew(&app, token), renew(&other, token), renew(&app, token)]).await;
+        let answers =
+            join_all([renew(&app, token), renew(&other, token), renew(&app, token)]).await;
         let good: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
         assert_eq!(good.len(), 1);
         assert_eq!(renew(&app, &good[0].body["refresh_token"]).await.status, 400);
@@ -147,9 +184,13 @@ async fn the_keys_are_published_and_check_the_tokens(pool: PgPool) {
     let answer = app.call(axum::http::Method::GET, "/.well-known/jwks.json").send().await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("public, max-age=300")));
     let keys = answer.body["keys"].as_array().unwrap();
-    assert_eq!((keys.len(), &keys[0]["crv"], &keys[0]["alg"]), (1, &json!("Ed25519"), &json!("EdDSA")));
+    assert_eq!(
+        (keys.len(), &keys[0]["crv"], &keys[0]["alg"]),
+        (1, &json!("Ed25519"), &json!("EdDSA"))
+    );
     assert_eq!(keys[0].get("d"), None, "the private half stays here");
-    let verifier = common::token::TokenVerifier::new("https://issuer.test", "test", app.clock.clone());
+    let verifier =
+        common::token::TokenVerifier::new("https://issuer.test", "test", app.clock.clone());
     assert!(verifier.install(&answer.text));
     let token = app.log_in("1@sk.com", PASSWORD).await.body["access_token"].clone();
     assert!(verifier.verify(token.as_str().unwrap()).is_ok());

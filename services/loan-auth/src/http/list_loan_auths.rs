@@ -68,12 +68,16 @@ pub(super) async fn list_loan_auths(
     };
     let pool = api.db.pool();
     // One more than asked for tells whether there is a next page.
-    let mut rows = certification::list(pool, scope, newest_first, start, request.limit() + 1).await?;
+    let mut rows =
+        certification::list(pool, scope, newest_first, start, request.limit() + 1).await?;
     let total = certification::count(pool, scope, Total::COUNT_LIMIT).await?;
     let next = if rows.len() > request.size as usize {
         rows.truncate(request.size as usize);
         rows.last().map(|last| {
-            Cursor::encode(&Position { decided_at: last.decided_at, loan_request_id: last.loan_request_id })
+            Cursor::encode(&Position {
+                decided_at: last.decided_at,
+                loan_request_id: last.loan_request_id,
+            })
         })
     } else {
         None

@@ -16,7 +16,8 @@ fn listed(answer: &Answer) -> Vec<Value> {
 #[sqlx::test(migrations = "./migrations")]
 async fn customers_see_their_own_and_officers_all(pool: PgPool) {
     let app = App::new(pool);
-    let (one, two, officer) = (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
+    let (one, two, officer) =
+        (app.customer("1@sk.com").await, app.customer("2@sk.com").await, app.officer().await);
     let (first, second) = (app.question(&one), app.question(&two));
     app.certify(&first).await;
     app.certify(&second).await;
@@ -30,15 +31,18 @@ async fn customers_see_their_own_and_officers_all(pool: PgPool) {
     let own = listed(&app.get("/loanAuths", &one).send().await);
     assert_eq!(own.len(), 1);
     let id = first["loanRequestId"].as_str().unwrap();
-    assert_eq!(own[0], json!({
-        "loanRequestId": id, "loanId": id, "requestId": "01", "requestName": "Deposit", "amountOfMoney": 10_000,
-        "currency": "KRW", "customerId": one.id, "userId": "1@sk.com", "authStatus": "certified",
-        "decidedAt": "2026-11-21T08:00:00Z",
-        "_links": {
-            "self": {"href": format!("http://localhost/loanAuths/{id}")},
-            "loanRequest": {"href": format!("http://localhost/loanRequests/{id}")},
-        },
-    }));
+    assert_eq!(
+        own[0],
+        json!({
+            "loanRequestId": id, "loanId": id, "requestId": "01", "requestName": "Deposit", "amountOfMoney": 10_000,
+            "currency": "KRW", "customerId": one.id, "userId": "1@sk.com", "authStatus": "certified",
+            "decidedAt": "2026-11-21T08:00:00Z",
+            "_links": {
+                "self": {"href": format!("http://localhost/loanAuths/{id}")},
+                "loanRequest": {"href": format!("http://localhost/loanRequests/{id}")},
+            },
+        })
+    );
     let all = listed(&app.get("/loanAuths", &officer).send().await);
     let mut statuses: Vec<_> = all.iter().map(|one| one["authStatus"].as_str().unwrap()).collect();
     statuses.sort_unstable();
@@ -59,7 +63,10 @@ async fn customers_see_their_own_and_officers_all(pool: PgPool) {
     assert_eq!(app.get(&path, &officer).send().await.body, own[0]);
     let refused = format!("/loanAuths/{}", wrong["loanRequestId"].as_str().unwrap());
     let refused = app.get(&refused, &officer).send().await;
-    assert_eq!((refused.body["authStatus"].as_str(), refused.body["userId"].as_str()), (Some("refused"), Some("1@sk.com")));
+    assert_eq!(
+        (refused.body["authStatus"].as_str(), refused.body["userId"].as_str()),
+        (Some("refused"), Some("1@sk.com"))
+    );
 }
 
 #[sqlx::test(migrations = "./migrations")]
@@ -113,7 +120,15 @@ async fn pages_follow_each_other_in_both_orders(pool: PgPool) {
         let second = app.get("/loanAuths?page=1&size=2", who).send().await;
         assert_eq!((listed(&second).len(), &second.body["page"]["number"]), (2, &json!(1)));
     }
-    for bad in ["size=0", "size=201", "page=-1", "page=6000&size=2", "sort=userId", "cursor=x", "sort=decidedAt;DROP"] {
+    for bad in [
+        "size=0",
+        "size=201",
+        "page=-1",
+        "page=6000&size=2",
+        "sort=userId",
+        "cursor=x",
+        "sort=decidedAt;DROP",
+    ] {
         assert_eq!(app.get(&format!("/loanAuths?{bad}"), &one).send().await.status, 400, "{bad}");
     }
 }

@@ -68,7 +68,10 @@ pub struct Api {
 /// The routes and their description.
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(list_loan_auths::list_loan_auths, certify_loan_request::certify_loan_request))
+        .routes(routes!(
+            list_loan_auths::list_loan_auths,
+            certify_loan_request::certify_loan_request
+        ))
         .routes(routes!(get_loan_auth::get_loan_auth))
         .routes(routes!(void_certification::void_certification))
         .routes(routes!(register_customer::register_customer))
@@ -104,7 +107,10 @@ impl utoipa::Modify for Schemes {
         let components = openapi.components.get_or_insert_default();
         for (name, description) in [
             ("bearer", "An access token of `POST /auth/token`."),
-            ("service", "The credential of loan-request; this route is not to be reached from outside."),
+            (
+                "service",
+                "The credential of loan-request; this route is not to be reached from outside.",
+            ),
         ] {
             let mut scheme = Http::new(HttpAuthScheme::Bearer);
             scheme.description = Some(description.to_owned());
@@ -148,11 +154,11 @@ impl FromRequestParts<Api> for ServiceCaller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
         let mut values = parts.headers.get_all(AUTHORIZATION).iter();
         let value = values.next().filter(|_| values.next().is_none());
-        let is_known = value
-            .and_then(|value| value.to_str().ok()?.split_once(' '))
-            .is_some_and(|(scheme, shown)| {
+        let is_known = value.and_then(|value| value.to_str().ok()?.split_once(' ')).is_some_and(
+            |(scheme, shown)| {
                 scheme.eq_ignore_ascii_case("bearer") && api.services.know(shown.trim())
-            });
+            },
+        );
         if is_known { Ok(Self) } else { Err(Error::UnknownService) }
     }
 }

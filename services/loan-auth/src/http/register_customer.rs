@@ -144,7 +144,8 @@ pub(super) async fn register_customer(
     let person = body.person().into_person(&api.clock);
     // Before the transaction: it takes as long as a hundred statements.
     let hash = api.hasher.hash_password(&body.user_password.0).await?;
-    let work = async |tx: &mut _| register_person(tx, &api.clock, &person, &hash, key.as_ref()).await;
+    let work =
+        async |tx: &mut _| register_person(tx, &api.clock, &person, &hash, key.as_ref()).await;
     match api.db.in_tx("register_customer", work).await? {
         Registered::Fresh => Ok(answer(person, &base, false)),
         Registered::Before(id) => {
@@ -155,7 +156,9 @@ pub(super) async fn register_customer(
                 origin: Origin::of(address),
             };
             match api.prover.prove_person(attempt).await? {
-                Proof::Proven(proven) if proven.person.id == id => Ok(answer(proven.person, &base, true)),
+                Proof::Proven(proven) if proven.person.id == id => {
+                    Ok(answer(proven.person, &base, true))
+                }
                 // The key's customer has left, and the name is another's now.
                 Proof::Proven(_) => Err(Error::NotFound),
                 Proof::Wrong => Err(Error::WrongCredentials),

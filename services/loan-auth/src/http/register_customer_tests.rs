@@ -31,18 +31,27 @@ async fn somebody_registers_and_the_others_are_told(pool: PgPool) {
     let id = answer.body["customerId"].as_str().unwrap().to_owned();
     let address = format!("http://localhost/customers/{id}");
     assert_eq!(answer.header("location"), Some(address.as_str()));
-    assert_eq!((answer.header("etag"), answer.header("idempotency-replayed")), (Some("\"1\""), None));
-    assert_eq!(answer.body, json!({
-        "customerId": id, "userId": "New@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
-        "userEmail": "new@sk.com", "language": "en", "registeredAt": "2026-11-21T08:00:00Z",
-        "changedAt": "2026-11-21T08:00:00Z", "_links": {"self": {"href": address}},
-    }));
+    assert_eq!(
+        (answer.header("etag"), answer.header("idempotency-replayed")),
+        (Some("\"1\""), None)
+    );
+    assert_eq!(
+        answer.body,
+        json!({
+            "customerId": id, "userId": "New@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
+            "userEmail": "new@sk.com", "language": "en", "registeredAt": "2026-11-21T08:00:00Z",
+            "changedAt": "2026-11-21T08:00:00Z", "_links": {"self": {"href": address}},
+        })
+    );
     let outbox = app.outbox().await;
     assert_eq!((outbox.len(), outbox[0].0.as_str(), &outbox[0].1), (1, "CustomerRegistered", &id));
-    assert_eq!(outbox[0].2, json!({
-        "customerId": id, "userId": "New@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
-        "userEmail": "new@sk.com", "language": "en", "registeredAt": "2026-11-21T08:00:00Z",
-    }));
+    assert_eq!(
+        outbox[0].2,
+        json!({
+            "customerId": id, "userId": "New@sk.com", "userName": "유은상", "userMobile": "010-000-0000",
+            "userEmail": "new@sk.com", "language": "en", "registeredAt": "2026-11-21T08:00:00Z",
+        })
+    );
     assert_eq!(app.log_in("new@SK.com", PASSWORD).await.status, 200);
 }
 
@@ -60,7 +69,8 @@ async fn a_login_name_belongs_to_one_person_whatever_its_case(pool: PgPool) {
     let other = app.another();
     let mut body = somebody();
     body["userId"] = json!("race@sk.com");
-    let answers = join_all((0..8).map(|n| register(if n % 2 == 0 { &app } else { &other }, &body))).await;
+    let answers =
+        join_all((0..8).map(|n| register(if n % 2 == 0 { &app } else { &other }, &body))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.code() == "user-id-taken").count(), 7);
     assert_eq!(app.outbox().await.len(), 2);
@@ -95,7 +105,11 @@ async fn what_is_wrong_is_named_and_leaves_nothing(pool: PgPool) {
         assert_eq!(answer.body["errors"][0]["field"], field, "{}", answer.text);
         // not even what is wrong about a password is quoted.
         if field == "userPassword" {
-            assert!(!answer.text.contains("1234567890") && !answer.text.contains("xxxx"), "{}", answer.text);
+            assert!(
+                !answer.text.contains("1234567890") && !answer.text.contains("xxxx"),
+                "{}",
+                answer.text
+            );
         }
     }
     for missing in ["userId", "userName", "userPassword", "userMobile"] {
@@ -147,7 +161,10 @@ async fn the_same_key_registers_once_and_needs_the_password(pool: PgPool) {
     assert_eq!(app.count("SELECT count(*) FROM person").await, 2);
     assert_eq!(app.outbox().await.len(), 2);
     // The answer is the customer as they are now.
-    app.run("UPDATE person SET user_mobile = '010-111-1111', version = 2 WHERE user_key = 'new@sk.com'").await;
+    app.run(
+        "UPDATE person SET user_mobile = '010-111-1111', version = 2 WHERE user_key = 'new@sk.com'",
+    )
+    .await;
     let later = register_as(&app, "key-1", &somebody()).await;
     assert_eq!((later.status, later.header("etag")), (201, Some("\"2\"")));
     assert_eq!(later.body["userMobile"], "010-111-1111");
@@ -162,9 +179,12 @@ async fn the_same_key_at_the_same_moment_registers_once(pool: PgPool) {
     let app = App::new(pool);
     let other = app.another();
     let body = somebody();
-    let answers = join_all((0..6).map(|n| register_as(if n % 2 == 0 { &app } else { &other }, "key", &body))).await;
+    let answers =
+        join_all((0..6).map(|n| register_as(if n % 2 == 0 { &app } else { &other }, "key", &body)))
+            .await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
-    let fresh = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none()).count();
+    let fresh =
+        answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none()).count();
     assert_eq!(fresh, 1);
     assert_eq!(app.count("SELECT count(*) FROM person").await, 1);
     assert_eq!(app.outbox().await.len(), 1);

@@ -41,14 +41,18 @@ async fn a_removed_customer_is_forgotten_and_the_others_are_told(pool: PgPool) {
     for personal in ["gone@sk.com", "유은상", "010-000-0000", "$argon2", "192.0.2.1"] {
         // Failures are kept for an hour, by a hash of the account and the address.
         let kept = app.count("SELECT count(*) FROM login_failure").await;
-        assert!(!dump.contains(personal) || (personal == "192.0.2.1" && kept == 1), "{personal}: {dump}");
+        assert!(
+            !dump.contains(personal) || (personal == "192.0.2.1" && kept == 1),
+            "{personal}: {dump}"
+        );
     }
     // And nothing of theirs is good any more.
     assert_eq!(app.get("/customers/me", &who).send().await.status, 404);
     assert_eq!(remove(&app, &who).await.status, 404);
     assert_eq!(app.certify(&app.question(&who)).await.outcome(), "refused");
     assert_eq!(app.log_in("gone@sk.com", PASSWORD).await.status, 400);
-    let refresh = json!({"grant_type": "refresh_token", "refresh_token": login.body["refresh_token"]});
+    let refresh =
+        json!({"grant_type": "refresh_token", "refresh_token": login.body["refresh_token"]});
     assert_eq!(app.post("/auth/token").json(&refresh).send().await.status, 400);
 }
 
@@ -73,7 +77,8 @@ async fn a_login_name_is_free_again_and_inherits_nothing(pool: PgPool) {
     let history = app.get("/loanAuths", &officer).send().await;
     assert_eq!(history.body["page"]["totalElements"], 2);
     let certified = &history.body["_embedded"]["loanAuths"];
-    let certified = certified.as_array().unwrap().iter().find(|one| one["authStatus"] == "certified").unwrap();
+    let certified =
+        certified.as_array().unwrap().iter().find(|one| one["authStatus"] == "certified").unwrap();
     assert_eq!((&certified["customerId"], certified.get("userId")), (&json!(first.id), None));
 }
 
@@ -85,7 +90,8 @@ async fn an_open_loan_keeps_its_customer(pool: PgPool) {
     let answer = remove(&app, &one).await;
     assert_eq!((answer.status, answer.code()), (409, "open-loan"));
     // 412 before 409.
-    let call = app.call(Method::DELETE, "/customers/me").bearer(&one.token).header("if-match", "\"7\"");
+    let call =
+        app.call(Method::DELETE, "/customers/me").bearer(&one.token).header("if-match", "\"7\"");
     assert_eq!(call.send().await.status, 412);
     assert_eq!(remove(&app, &two).await.status, 204, "another's loan is no matter");
     close_all(&app).await;

@@ -25,7 +25,8 @@ use crate::domain::brute_force::{Bound, Bounds};
 use crate::domain::person::{Person, Role};
 use crate::usecases::testing::new_key;
 use crate::usecases::{
-    Hasher, HasherSettings, NewPerson, Prover, ProverSettings, SessionSettings, TokenSigner, register_person,
+    Hasher, HasherSettings, NewPerson, Prover, ProverSettings, SessionSettings, TokenSigner,
+    register_person,
 };
 
 pub(crate) const SERVICE: &str = "service-credential-of-tests";
@@ -132,12 +133,16 @@ impl App {
     fn on(pool: PgPool, clock: Clock, keys: Secret) -> Self {
         let db = Db::from_pool(pool);
         let lifetime = time::Duration::minutes(10);
-        let signer = TokenSigner::try_new(&keys, ISSUER, AUDIENCE, lifetime, clock.clone()).unwrap();
+        let signer =
+            TokenSigner::try_new(&keys, ISSUER, AUDIENCE, lifetime, clock.clone()).unwrap();
         let verifier = TokenVerifier::new(ISSUER, AUDIENCE, clock.clone());
         assert!(verifier.install(signer.jwks()));
         let settings = HasherSettings { concurrency_max: 2, wait: Duration::from_secs(20) };
         let hasher = Hasher::try_new(settings).unwrap();
-        let bound = |failures_max, minutes| Bound { failures_max, window: time::Duration::minutes(minutes) };
+        let bound = |failures_max, minutes| Bound {
+            failures_max,
+            window: time::Duration::minutes(minutes),
+        };
         let bounds = Bounds {
             account_address: bound(10, 5),
             account: bound(100, 60),
@@ -145,13 +150,17 @@ impl App {
             known_address: time::Duration::days(30),
             retry_after_max: time::Duration::seconds(60),
         };
-        let settings = ProverSettings { bounds, remembered: Duration::from_secs(60), remembered_max: 100 };
+        let settings =
+            ProverSettings { bounds, remembered: Duration::from_secs(60), remembered_max: 100 };
         let prover = Prover::try_new(db.clone(), clock.clone(), hasher.clone(), settings).unwrap();
         let api = Api {
             db: db.clone(),
             clock: clock.clone(),
             verifier: verifier.clone(),
-            services: Services::new(&[Secret::from("another-service-credential"), Secret::from(SERVICE)]),
+            services: Services::new(&[
+                Secret::from("another-service-credential"),
+                Secret::from(SERVICE),
+            ]),
             signer,
             hasher,
             prover,
@@ -164,7 +173,11 @@ impl App {
 
     pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
         let path = path.strip_prefix("http://localhost").unwrap_or(path);
-        Call { app: self, request: Request::builder().method(method).uri(path), body: Body::empty() }
+        Call {
+            app: self,
+            request: Request::builder().method(method).uri(path),
+            body: Body::empty(),
+        }
     }
 
     pub(crate) fn get(&self, path: &str, who: &Who) -> Call<'_> {
@@ -196,7 +209,12 @@ impl App {
     /// Somebody with a token of now.
     pub(crate) fn who(&self, person: &Person) -> Who {
         let token = self.api.signer.sign_token(person).unwrap().expose_secret().to_owned();
-        Who { id: person.id, user_id: person.user_id.clone(), user_name: person.user_name.clone(), token }
+        Who {
+            id: person.id,
+            user_id: person.user_id.clone(),
+            user_name: person.user_name.clone(),
+            token,
+        }
     }
 
     pub(crate) async fn customer(&self, user_id: &str) -> Who {
@@ -243,7 +261,11 @@ impl App {
                 .unwrap();
         rows.into_iter()
             .map(|(event, key, payload)| {
-                (event, key, payload.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()))
+                (
+                    event,
+                    key,
+                    payload.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()),
+                )
             })
             .collect()
     }
@@ -267,8 +289,10 @@ impl App {
         let mut dump = String::new();
         for table in tables {
             let sql = format!("SELECT coalesce(string_agg(t::text, ' '), '') FROM \"{table}\" t");
-            let text: String =
-                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(self.db.pool()).await.unwrap();
+            let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+                .fetch_one(self.db.pool())
+                .await
+                .unwrap();
             dump.push_str(&text);
         }
         dump

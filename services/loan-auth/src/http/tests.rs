@@ -22,7 +22,12 @@ fn question_from(app: &App, who: &Who, address: &str, password: &str) -> Value {
 }
 
 fn slow_down(answer: &Answer) -> u32 {
-    assert_eq!((answer.status, answer.body["error"].as_str()), (429, Some("slow_down")), "{}", answer.text);
+    assert_eq!(
+        (answer.status, answer.body["error"].as_str()),
+        (429, Some("slow_down")),
+        "{}",
+        answer.text
+    );
     answer.header("retry-after").unwrap().parse().unwrap()
 }
 
@@ -50,7 +55,11 @@ async fn ten_wrong_passwords_in_five_minutes_are_borne_from_one_address(pool: Pg
     let question = question_from(&app, &who, "203.0.113.1", PASSWORD);
     let throttled = other.certify(&question).await;
     assert_eq!(throttled.body, json!({"outcome": "throttled", "retryAfterSeconds": 1}));
-    assert_eq!(app.count("SELECT count(*) FROM login_failure").await, 10, "what was not looked at does not count");
+    assert_eq!(
+        app.count("SELECT count(*) FROM login_failure").await,
+        10,
+        "what was not looked at does not count"
+    );
     assert_eq!(app.count("SELECT count(*) FROM certification").await, 5, "and decides nothing");
     // The owner, from elsewhere, and another person from there.
     assert_eq!(log_in_from(&app, "198.51.100.7", "1@sk.com", PASSWORD).await.status, 200);
@@ -114,7 +123,10 @@ async fn an_address_bears_sixty_a_minute_whatever_the_account(pool: PgPool) {
     for account in 0..60 {
         // One line has a whole network of these.
         let address = format!("2001:db8:1:2::{account}");
-        assert_eq!(log_in_from(&app, &address, &format!("{account}@nobody.example"), WRONG).await.status, 400);
+        assert_eq!(
+            log_in_from(&app, &address, &format!("{account}@nobody.example"), WRONG).await.status,
+            400
+        );
     }
     slow_down(&log_in_from(&app, "2001:db8:1:2::ffff", "1@sk.com", PASSWORD).await);
     assert_eq!(log_in_from(&app, "2001:db8:1:3::1", "1@sk.com", PASSWORD).await.status, 200);
@@ -147,7 +159,8 @@ async fn a_password_is_nowhere_but_as_argon2id(pool: PgPool) {
     let body = json!({
         "userId": "new@sk.com", "userName": "유은상", "userPassword": FIRST, "userMobile": "010-000-0000",
     });
-    let registered = app.post("/customers").header("idempotency-key", "key").json(&body).send().await;
+    let registered =
+        app.post("/customers").header("idempotency-key", "key").json(&body).send().await;
     let replayed = app.post("/customers").header("idempotency-key", "key").json(&body).send().await;
     let login = app.log_in("new@sk.com", FIRST).await;
     let who = Who {
@@ -159,10 +172,16 @@ async fn a_password_is_nowhere_but_as_argon2id(pool: PgPool) {
     let certified = app.certify(&question_from(&app, &who, "192.0.2.1", FIRST)).await;
     let refused = app.certify(&question_from(&app, &who, "192.0.2.1", SECOND)).await;
     let change = json!({"oldPassword": FIRST, "userPassword": SECOND});
-    let changed = app.call(axum::http::Method::PATCH, "/customers/me").bearer(&who.token).json(&change).send().await;
+    let changed = app
+        .call(axum::http::Method::PATCH, "/customers/me")
+        .bearer(&who.token)
+        .json(&change)
+        .send()
+        .await;
     let shown = [&registered, &replayed, &login, &certified, &refused, &changed];
     assert_eq!(shown.map(|answer| answer.status), [201, 201, 200, 200, 200, 200]);
-    let mut texts: Vec<String> = shown.iter().map(|answer| format!("{} {:?}", answer.text, answer.headers)).collect();
+    let mut texts: Vec<String> =
+        shown.iter().map(|answer| format!("{} {:?}", answer.text, answer.headers)).collect();
     let dump = app.dump().await;
     assert!(dump.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert!(!texts.iter().any(|text| text.contains("argon2")), "not even the hash leaves");
@@ -180,13 +199,19 @@ async fn the_demo_people_are_there_once_and_can_do_what_they_are_for(pool: PgPoo
     let other = app.another();
     let seed = |app: &App| {
         let app = app.clone();
-        async move { crate::usecases::seed_demo_data(&app.db, &app.clock, &app.api.hasher).await.unwrap() }
+        async move {
+            crate::usecases::seed_demo_data(&app.db, &app.clock, &app.api.hasher).await.unwrap()
+        }
     };
     tokio::join!(seed(&app), seed(&other));
     seed(&app).await;
     assert_eq!(app.count("SELECT count(*) FROM person").await, 2);
     let outbox = app.outbox().await;
-    assert_eq!((outbox.len(), outbox[0].0.as_str()), (1, "CustomerRegistered"), "officers are nobody's event");
+    assert_eq!(
+        (outbox.len(), outbox[0].0.as_str()),
+        (1, "CustomerRegistered"),
+        "officers are nobody's event"
+    );
     assert_eq!(outbox[0].2["userMobile"], "010-000-0000");
     let question = json!({
         "loanRequestId": app.new_request(), "requestId": "01", "requestName": "Deposit", "amountOfMoney": 10_000,
@@ -201,19 +226,36 @@ fn every_route_is_described_with_its_failures() {
     let api = serde_json::to_value(crate::openapi()).unwrap();
     let mut operations = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap().iter().filter(|(_, value)| value["responses"].is_object()) {
+        for (method, operation) in
+            item.as_object().unwrap().iter().filter(|(_, value)| value["responses"].is_object())
+        {
             operations.push(operation["operationId"].as_str().unwrap().to_owned());
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let content = response["content"].as_object();
-                assert!(status == "204" || content.is_some_and(|all| all.values().all(|one| {
-                    one["example"].is_object() || one["examples"].is_object()
-                })), "{method} {path} {status} has no example");
+                assert!(
+                    status == "204"
+                        || content.is_some_and(|all| all.values().all(|one| {
+                            one["example"].is_object() || one["examples"].is_object()
+                        })),
+                    "{method} {path} {status} has no example"
+                );
             }
         }
     }
     operations.sort_unstable();
-    assert_eq!(operations, [
-        "certify_loan_request", "change_customer", "get_customer", "get_jwks", "get_loan_auth", "issue_token",
-        "list_loan_auths", "register_customer", "remove_customer", "void_certification",
-    ]);
+    assert_eq!(
+        operations,
+        [
+            "certify_loan_request",
+            "change_customer",
+            "get_customer",
+            "get_jwks",
+            "get_loan_auth",
+            "issue_token",
+            "list_loan_auths",
+            "register_customer",
+            "remove_customer",
+            "void_certification",
+        ]
+    );
 }

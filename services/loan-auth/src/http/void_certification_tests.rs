@@ -22,9 +22,12 @@ async fn a_void_is_final_and_published_once(pool: PgPool) {
     let outbox = app.outbox().await;
     assert_eq!(outbox.len(), 1);
     assert_eq!((outbox[0].0.as_str(), json!(outbox[0].1)), ("AuthCancelled", id.clone()));
-    assert_eq!(outbox[0].2, json!({
-        "loanRequestId": id, "reason": "voided", "cancelledAt": "2026-11-21T08:00:00Z",
-    }));
+    assert_eq!(
+        outbox[0].2,
+        json!({
+            "loanRequestId": id, "reason": "voided", "cancelledAt": "2026-11-21T08:00:00Z",
+        })
+    );
     assert_eq!(app.count("SELECT count(*) FROM open_loan").await, 0);
 }
 
@@ -47,7 +50,12 @@ async fn a_void_that_is_too_late_says_what_is_decided(pool: PgPool) {
 async fn an_id_that_is_none_is_404(pool: PgPool) {
     let app = App::new(pool);
     for bad in ["1", "'%20OR%201=1", "%00", "me"] {
-        let answer = app.post(&format!("/loanAuths/{bad}/void")).bearer(SERVICE).json(&json!({})).send().await;
+        let answer = app
+            .post(&format!("/loanAuths/{bad}/void"))
+            .bearer(SERVICE)
+            .json(&json!({}))
+            .send()
+            .await;
         assert_eq!(answer.status, 404, "{bad}");
     }
 }
@@ -72,7 +80,8 @@ async fn the_first_writer_wins_a_race(pool: PgPool) {
                 }
                 app.certify(&question).await
             };
-            let (certified, voided, again) = tokio::join!(certify, other.void(&id), app.certify(&question));
+            let (certified, voided, again) =
+                tokio::join!(certify, other.void(&id), app.certify(&question));
             let outcome = certified.outcome().to_owned();
             assert!(outcome == "certified" || outcome == "voided", "{outcome}");
             assert_eq!(voided.outcome(), outcome);
@@ -81,7 +90,8 @@ async fn the_first_writer_wins_a_race(pool: PgPool) {
         }
     }))
     .await;
-    let certified = i64::try_from(rounds.iter().filter(|outcome| *outcome == "certified").count()).unwrap();
+    let certified =
+        i64::try_from(rounds.iter().filter(|outcome| *outcome == "certified").count()).unwrap();
     let voided = 60 - certified;
     for (sql, expected) in [
         ("SELECT count(*) FROM certification WHERE outcome = 'voided'", voided),

@@ -41,7 +41,9 @@ pub async fn purge_expired(
         match round(&db, &clock, figures, &shutdown).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "what is not needed any more was purged"),
-            Err(error) => tracing::warn!(error = %described(&error), "purging waits for the database"),
+            Err(error) => {
+                tracing::warn!(error = %described(&error), "purging waits for the database")
+            }
         }
         tokio::select! {
             () = soft.cancelled() => return Ok(()),

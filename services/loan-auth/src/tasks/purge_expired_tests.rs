@@ -58,7 +58,8 @@ async fn what_is_old_goes_and_what_is_proven_stays(pool: PgPool) {
 async fn purging_ends_with_the_process(pool: PgPool) {
     let app = App::new(pool);
     let shutdown = Shutdown::new();
-    let task = tokio::spawn(purge_expired(app.db.clone(), app.clock.clone(), figures(), shutdown.clone()));
+    let task =
+        tokio::spawn(purge_expired(app.db.clone(), app.clock.clone(), figures(), shutdown.clone()));
     app.void(&json!(app.new_request())).await;
     app.clock.advance(Span::days(31));
     while app.count("SELECT count(*) FROM certification").await > 0 {

@@ -100,10 +100,11 @@ impl Hasher {
         let password = normalised(password);
         let nobody = Arc::clone(&self.nobody);
         on_a_thread(place, move || {
-            let parsed = PasswordHash::new(hash.as_deref().unwrap_or(&nobody)).map_err(|error| {
-                tracing::error!(%error, "a stored password hash is unreadable");
-                Error::Internal
-            })?;
+            let parsed =
+                PasswordHash::new(hash.as_deref().unwrap_or(&nobody)).map_err(|error| {
+                    tracing::error!(%error, "a stored password hash is unreadable");
+                    Error::Internal
+                })?;
             let password = password.expose_secret().as_bytes();
             let is_right = Argon2::default().verify_password(password, &parsed).is_ok();
             Ok(is_right && hash.is_some())

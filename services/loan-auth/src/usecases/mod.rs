@@ -31,7 +31,7 @@ pub use follow_loan::follow_loan;
 pub use hash_password::{Hasher, HasherSettings};
 pub use prove_bearer::prove_bearer;
 pub use prove_caller::{Caller, prove_caller};
-pub use prove_person::{Attempt, Proof, Prover, ProverSettings, Proven};
+pub use prove_person::{Attempt, Proof, Proven, Prover, ProverSettings};
 pub use refuse_certification::refuse_certification;
 pub use register_person::{NewPerson, Registered, RegistrationKey, register_person};
 pub use remove_customer::remove_customer;
@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn what_looks_the_same_is_the_same() {
         // Decomposed jamo, as some systems type them.
-        assert_eq!(nfc("\u{110b}\u{1172}\u{110b}\u{1173}\u{11ab}\u{1109}\u{1161}\u{11bc}"), "유은상");
+        assert_eq!(
+            nfc("\u{110b}\u{1172}\u{110b}\u{1173}\u{11ab}\u{1109}\u{1161}\u{11bc}"),
+            "유은상"
+        );
         assert_eq!(user_key("E\u{301}va@SK.com"), user_key("éVA@sk.COM"));
     }
 }

@@ -6,7 +6,7 @@ use common::db::Db;
 use common::token::TokenVerifier;
 use secrecy::ExposeSecret as _;
 
-use super::{Attempt, Origin, Proof, Prover, Proven, nfc, prove_bearer, user_key};
+use super::{Attempt, Origin, Proof, Proven, Prover, nfc, prove_bearer, user_key};
 use crate::domain::person::{Person, Role};
 use crate::error::Error;
 
@@ -67,7 +67,8 @@ pub async fn prove_caller(
 }
 
 fn is_as_said(person: &Person, caller: &Caller) -> bool {
-    let id = caller.user_id.as_deref().is_none_or(|said| user_key(said) == user_key(&person.user_id));
+    let id =
+        caller.user_id.as_deref().is_none_or(|said| user_key(said) == user_key(&person.user_id));
     let name = caller.user_name.as_deref().is_none_or(|said| person.is_named(&nfc(said)));
     id && name
 }

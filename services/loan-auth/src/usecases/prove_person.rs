@@ -245,7 +245,8 @@ impl Inner {
 
     async fn hash(&self, claim: &Claim, deadline: Instant) -> Result<Proof, Error> {
         let turn = self.turns.get_with(claim.turn(), Arc::default);
-        let _turn = tokio::time::timeout_at(deadline, turn.lock()).await.map_err(|_| Error::Busy)?;
+        let _turn =
+            tokio::time::timeout_at(deadline, turn.lock()).await.map_err(|_| Error::Busy)?;
         let place = self.hasher.place(deadline).await?;
         // Others may have failed, or proven it, while this one waited.
         let candidate = self.look(claim).await?;
@@ -263,7 +264,8 @@ impl Inner {
             _ => {
                 self.db
                     .in_tx("count_login_failure", async |tx| {
-                        store::login_failure::add(tx, &claim.account, claim.origin.as_str(), now).await
+                        store::login_failure::add(tx, &claim.account, claim.origin.as_str(), now)
+                            .await
                     })
                     .await?;
                 Ok(Proof::Wrong)

@@ -37,7 +37,9 @@ pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(
         .into_person(clock);
         let hash = hasher.hash_password(&Secret::from(password)).await?;
         let added = db
-            .in_tx("seed_demo_data", async |tx| register_person(tx, clock, &person, &hash, None).await)
+            .in_tx("seed_demo_data", async |tx| {
+                register_person(tx, clock, &person, &hash, None).await
+            })
             .await;
         match added {
             Ok(_) => tracing::info!(customer_id = %person.id, "a demo account was added"),

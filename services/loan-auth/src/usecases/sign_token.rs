@@ -173,7 +173,8 @@ fn blocks(text: &str) -> Vec<Option<Vec<u8>>> {
         .split(BEGIN)
         .skip(1)
         .map(|block| {
-            let (base64, _) = block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
+            let (base64, _) =
+                block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
             let base64: String = base64.split_whitespace().collect();
             BASE64_STANDARD.decode(base64).ok()
         })
@@ -200,7 +201,8 @@ mod tests {
     // RFC 8037, appendix A.3: the thumbprint of its example key.
     #[test]
     fn a_key_is_named_by_its_thumbprint() {
-        let seed = BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let seed =
+            BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let header = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
         let key = public_key(&[&header[..], &seed].concat()).unwrap();
         assert_eq!(key.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
@@ -216,7 +218,10 @@ mod tests {
         assert_eq!(read(&flat).unwrap()[0].1, both[0].1);
         assert_eq!(read("").unwrap_err(), KeysError::None);
         assert_eq!(read(&format!("{one}{one}")).unwrap_err(), KeysError::Twice(2));
-        assert_eq!(read(&format!("{one}{}", two.replace("MF", "!!"))).unwrap_err(), KeysError::Unreadable(2));
+        assert_eq!(
+            read(&format!("{one}{}", two.replace("MF", "!!"))).unwrap_err(),
+            KeysError::Unreadable(2)
+        );
         let many: String = (0..=KEYS_MAX).map(|_| new_key()).collect();
         assert_eq!(read(&many).unwrap_err(), KeysError::TooMany);
     }
@@ -229,7 +234,8 @@ mod tests {
         let (old, new) = (new_key(), new_key());
         let signer = |keys: String| {
             let keys = Secret::from(keys);
-            TokenSigner::try_new(&keys, "issuer", "audience", Duration::minutes(10), clock.clone()).unwrap()
+            TokenSigner::try_new(&keys, "issuer", "audience", Duration::minutes(10), clock.clone())
+                .unwrap()
         };
         let steps = [old.clone(), format!("{old}{new}"), format!("{new}{old}"), new];
         let signers = steps.map(signer);
@@ -244,7 +250,8 @@ mod tests {
         .into_person(&clock);
         for pair in signers.windows(2) {
             for (signing, checking) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
-                let verifier = common::token::TokenVerifier::new("issuer", "audience", clock.clone());
+                let verifier =
+                    common::token::TokenVerifier::new("issuer", "audience", clock.clone());
                 assert!(verifier.install(checking.jwks()));
                 let token = signing.sign_token(&officer).unwrap();
                 let principal = verifier.verify(token.expose_secret()).unwrap();

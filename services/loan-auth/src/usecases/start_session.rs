@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::Proven;
 use crate::error::Error;
-use crate::store::refresh_family::{self, Family};
 use crate::store::known_address;
+use crate::store::refresh_family::{self, Family};
 
 /// The figures of logins.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +71,11 @@ impl RefreshToken {
     pub(super) fn try_new(family_id: Option<Uuid>) -> Result<Self, Error> {
         let mut bytes = [0_u8; FAMILY_BYTES];
         let mut secret = [0_u8; SECRET_BYTES];
-        rand::fill(&mut bytes).and_then(|()| rand::fill(&mut secret)).map_err(|_| Error::Internal)?;
-        let family_id = family_id.unwrap_or_else(|| uuid::Builder::from_random_bytes(bytes).into_uuid());
+        rand::fill(&mut bytes)
+            .and_then(|()| rand::fill(&mut secret))
+            .map_err(|_| Error::Internal)?;
+        let family_id =
+            family_id.unwrap_or_else(|| uuid::Builder::from_random_bytes(bytes).into_uuid());
         Ok(Self { family_id, secret })
     }
 

@@ -84,13 +84,15 @@ pub async fn decision(
     tx: &mut PgConnection,
     id: LoanRequestId,
 ) -> Result<Option<Decision>, sqlx::Error> {
-    sqlx::query("SELECT outcome, customer_id FROM certification WHERE loan_request_id = $1 FOR UPDATE")
-        .bind(id)
-        .fetch_optional(tx)
-        .await?
-        .as_ref()
-        .map(decided)
-        .transpose()
+    sqlx::query(
+        "SELECT outcome, customer_id FROM certification WHERE loan_request_id = $1 FOR UPDATE",
+    )
+    .bind(id)
+    .fetch_optional(tx)
+    .await?
+    .as_ref()
+    .map(decided)
+    .transpose()
 }
 
 /// One of them, if it is in the scope.
@@ -102,7 +104,9 @@ pub async fn get(
     scope: Scope,
     id: LoanRequestId,
 ) -> Result<Option<Certification>, sqlx::Error> {
-    let sql = format!("SELECT {COLUMNS} WHERE c.loan_request_id = $1 AND ($2::uuid IS NULL OR c.customer_id = $2)");
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE c.loan_request_id = $1 AND ($2::uuid IS NULL OR c.customer_id = $2)"
+    );
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(id)
         .bind(scope.owner())
@@ -157,7 +161,9 @@ pub async fn list(
 /// What the database says.
 pub async fn count(pool: &PgPool, scope: Scope, limit: i64) -> Result<i64, sqlx::Error> {
     let owned = if scope.owner().is_some() { "customer_id = $1" } else { "$1::uuid IS NULL" };
-    let sql = format!("SELECT count(*) FROM (SELECT FROM certification WHERE {owned} LIMIT $2) AS counted");
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT FROM certification WHERE {owned} LIMIT $2) AS counted"
+    );
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .bind(scope.owner())
         .bind(limit)

@@ -23,7 +23,11 @@ pub const fn role_name(role: Role) -> &'static str {
 
 fn person(row: &PgRow) -> Result<Person, sqlx::Error> {
     // The column's constraint knows no third role.
-    let role = if row.try_get::<&str, _>("role")? == ROLE_OFFICER { Role::Officer } else { Role::Customer };
+    let role = if row.try_get::<&str, _>("role")? == ROLE_OFFICER {
+        Role::Officer
+    } else {
+        Role::Customer
+    };
     Ok(Person {
         id: row.try_get("customer_id")?,
         role,

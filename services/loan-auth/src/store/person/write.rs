@@ -75,12 +75,14 @@ pub async fn set_password(
     id: CustomerId,
     password_hash: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE person SET password_hash = $2 WHERE customer_id = $1 AND removed_at IS NULL")
-        .bind(id)
-        .bind(password_hash)
-        .execute(tx)
-        .await?
-        .expect_rows(1)
+    sqlx::query(
+        "UPDATE person SET password_hash = $2 WHERE customer_id = $1 AND removed_at IS NULL",
+    )
+    .bind(id)
+    .bind(password_hash)
+    .execute(tx)
+    .await?
+    .expect_rows(1)
 }
 
 /// Removes a person whose row is locked, and forgets all that is personal; says
