@@ -136,7 +136,6 @@ impl Client {
     }
 
     /// A request to a path; an absolute address is taken as it is.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let address =
             if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };

@@ -207,6 +207,7 @@ impl Journey {
 
 /// Whether this run of the journeys is on a real Apache Kafka.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the test run says it, not a settings file")]
 pub fn on_apache_kafka() -> bool {
     std::env::var("JOURNEYS_KAFKA").is_ok_and(|kind| kind == "apache")
 }

@@ -45,7 +45,8 @@ pub(crate) fn producer(bootstrap: &str, client_id: &str) -> Result<Producer, Kaf
     client(bootstrap, client_id)
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "0")
-        .set("linger.ms", "1")
+        // The relay hands over a batch as a whole; waiting for more helps nobody.
+        .set("linger.ms", "0")
         // Java's partitioner: other tools send a key to the same partition.
         .set("partitioner", "murmur2_random")
         .create_with_context(Log::new(client_id))

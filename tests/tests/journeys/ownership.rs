@@ -175,13 +175,18 @@ fn every_place_is_in_a_table(contract: &Contract, findings: &mut Findings) {
             let key = keys.into_iter().find(|key| known.contains_key(key));
             findings.check(key.is_some(), || {
                 let Operation { method, path, .. } = operation;
-                format!("{} {path} ({}): {place:?} is in no table", method.to_uppercase(), operation.id)
+                format!(
+                    "{} {path} ({}): {place:?} is in no table",
+                    method.to_uppercase(),
+                    operation.id
+                )
             });
             met.extend(key);
         }
     }
     for key in known.keys() {
-        findings.check(met.contains(key), || format!("{key:?} is in a table, but not in the contract"));
+        findings
+            .check(met.contains(key), || format!("{key:?} is in a table, but not in the contract"));
     }
 }
 
@@ -205,7 +210,8 @@ async fn ids(
         ];
         for (who, token, wanted) in seen_by {
             let said = ask(&client, operation, row, id, token).await?;
-            let what = || format!("{} {} of {} for {who} at {door}", row.operation, row.name, said.1);
+            let what =
+                || format!("{} {} of {} for {who} at {door}", row.operation, row.name, said.1);
             findings.check(said.0.status == wanted, || {
                 format!("{}: {} instead of {wanted}: {}", what(), said.0.status, said.0.text)
             });
@@ -217,7 +223,8 @@ async fn ids(
             }
             if who == "a stranger" || who == "nobody" {
                 let other = ask(&client, operation, row, &never, token).await?;
-                let (said, other) = (essence(&said.0, &said.1, id), essence(&other.0, &other.1, &never));
+                let (said, other) =
+                    (essence(&said.0, &said.1, id), essence(&other.0, &other.1, &never));
                 findings.check(said == other, || {
                     format!("{}: {said}\nbut one that never was: {other}", what())
                 });
@@ -236,7 +243,9 @@ async fn spellings(
     (id, token): (&str, &str),
     findings: &mut Findings,
 ) -> Result<()> {
-    for id in [id.to_uppercase(), id.replace('-', ""), format!("urn:uuid:{id}"), format!("{{{id}}}")] {
+    for id in
+        [id.to_uppercase(), id.replace('-', ""), format!("urn:uuid:{id}"), format!("{{{id}}}")]
+    {
         let (answer, path) = ask(client, operation, row, &id, token).await?;
         let is_closed = match answer.status {
             200 => row.within == "query" && listed(&answer).is_empty(),
@@ -289,9 +298,8 @@ fn address(operation: &Operation<'_>, row: &Row, id: &str) -> (Method, String) {
 /// moment, and the body, byte for byte. The only thing that is taken out is the
 /// address that was asked for: `instance` of a problem, and a list's own links.
 fn essence(answer: &Answer, path: &str, id: &str) -> String {
-    let of_the_moment = |name: &str| {
-        ["date", "x-request-id"].contains(&name) || name.starts_with("ratelimit")
-    };
+    let of_the_moment =
+        |name: &str| ["date", "x-request-id"].contains(&name) || name.starts_with("ratelimit");
     let headers = answer.headers.iter();
     let mut headers: Vec<String> = headers
         .filter(|(name, _)| !of_the_moment(name.as_str()))

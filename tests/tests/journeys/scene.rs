@@ -58,7 +58,8 @@ impl Scene {
         let entries = elements(client, "/loanStatus", &owner.token, 5).await?;
         elements(client, "/loanStatus", &stranger.token, 1).await?;
         elements(client, "/loanMessengers", &stranger.token, 1).await?;
-        let id = |items: &[Value]| items.first().and_then(|item| item["id"].as_str()).map(str::to_owned);
+        let id =
+            |items: &[Value]| items.first().and_then(|item| item["id"].as_str()).map(str::to_owned);
         Ok(Self {
             message: id(&messages).context("the owner has a message")?,
             entry: id(&entries).context("the owner has an entry")?,

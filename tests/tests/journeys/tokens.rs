@@ -1,10 +1,12 @@
 //! Tokens and passwords: what is forged opens nothing, what has ended has ended,
 //! and guessing is bounded without locking the owner out.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use journeys::client::{Answer, Client};
 use journeys::harness::Journey;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use standalone::Service;
@@ -38,10 +40,9 @@ const ROUTES: &[(Service, &str, &str)] = &[
 #[tokio::test]
 async fn forged_tokens_open_nothing() -> Result<()> {
     let key = forger::Key::generate();
-    let journey = Journey::start_with(|stack| {
-        stack.env(Service::LoanAuth, "TOKEN_SIGNING_KEYS", &key.pem())
-    })
-    .await?;
+    let journey =
+        Journey::start_with(|stack| stack.env(Service::LoanAuth, "TOKEN_SIGNING_KEYS", &key.pem()))
+            .await?;
     let customer = Person::customer(&journey, "genuine").await?;
     let officer = journey.client.officer().await?;
     let mut findings = Findings::default();
@@ -143,7 +144,8 @@ async fn headers(journey: &Journey, customer: &Person, findings: &mut Findings) 
     for (service, method, path) in ROUTES.iter().filter(|(_, method, _)| *method == "GET") {
         for (door, client) in doors(journey, *service)? {
             let request = || client.request(method.parse().unwrap_or(Method::GET), path);
-            let twice = request().bearer_auth(token).header(AUTHORIZATION, format!("Bearer {token}"));
+            let twice =
+                request().bearer_auth(token).header(AUTHORIZATION, format!("Bearer {token}"));
             let basic = request().basic_auth(&customer.who.user_id, Some(&customer.who.password));
             let tried = [
                 ("twice", twice, if door == "the gateway" { 400 } else { 401 }),
@@ -163,7 +165,8 @@ async fn headers(journey: &Journey, customer: &Person, findings: &mut Findings) 
             if !path.ends_with("stream") && *service != Service::LoanManager {
                 let lower = request().header(AUTHORIZATION, format!("bearer {token}"));
                 let answer = client.send(lower).await?;
-                findings.check(answer.status == 200, || format!("{path} at {door}: {}", answer.text));
+                findings
+                    .check(answer.status == 200, || format!("{path} at {door}: {}", answer.text));
             }
         }
     }
@@ -172,7 +175,13 @@ async fn headers(journey: &Journey, customer: &Person, findings: &mut Findings) 
 
 /// A role that is none opens nothing, however it is written.
 async fn roles(journey: &Journey, forger: &Forger, findings: &mut Findings) -> Result<()> {
-    let odd = [json!([]), json!(["admin"]), json!(["Officer"]), json!(["CUSTOMER"]), json!(["customer "])];
+    let odd = [
+        json!([]),
+        json!(["admin"]),
+        json!(["Officer"]),
+        json!(["CUSTOMER"]),
+        json!(["customer "]),
+    ];
     for (service, method, path) in ROUTES {
         if *method != "GET" || *path == "/customers/me" {
             continue;
@@ -232,9 +241,16 @@ async fn the_officers_desk_is_closed(
 ) -> Result<()> {
     let never = format!("/loanManagers/{}", never_was());
     for (door, client) in doors(journey, Service::LoanManager)? {
-        for path in ["/loanManagers", "/loanManagers?size=0", "/loanManagers?loanStatus=99", &never, "/loanManagers/no-id"] {
+        for path in [
+            "/loanManagers",
+            "/loanManagers?size=0",
+            "/loanManagers?loanStatus=99",
+            &never,
+            "/loanManagers/no-id",
+        ] {
             let answer = client.get(path, &customer.token).await?;
-            findings.check(is_for_officers(&answer), || format!("{path} at {door}: {}", answer.text));
+            findings
+                .check(is_for_officers(&answer), || format!("{path} at {door}: {}", answer.text));
         }
         for path in [never.as_str(), "/loanManagers/no-id"] {
             for body in ["", "nonsense", r#"{"loanStatus":"04"}"#, r#"{"loanStatus":"99"}"#] {
@@ -254,10 +270,30 @@ fn is_for_officers(answer: &Answer) -> bool {
     answer.status == 403 && answer.json()["code"] == "officers-only"
 }
 
+/// Sends again while the answer is that too much is going on, which says nothing
+/// of what was asked.
+async fn when_not_busy(client: &Client, request: RequestBuilder) -> Result<Answer> {
+    for _ in 0..100 {
+        let answer = client.send(request.try_clone().context("it can be sent again")?).await?;
+        if answer.status != 503 {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("always busy")
+}
+
 /// A login's answer.
 async fn log_in(client: &Client, user: &str, password: &str) -> Result<Answer> {
     let body = json!({ "grant_type": "password", "username": user, "password": password });
-    client.post("/auth/token", "", &body).await
+    when_not_busy(client, client.request(Method::POST, "/auth/token").json(&body)).await
+}
+
+/// The answer to an application, by token (none if empty) and body.
+async fn apply(client: &Client, token: &str, body: &Value) -> Result<Answer> {
+    let request = client.request(Method::POST, "/loanRequests").json(body);
+    let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+    when_not_busy(client, request).await
 }
 
 /// A renewal's answer.

@@ -112,9 +112,9 @@ pub struct ServiceSettings {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub consumer_batch_max: u32,
 
-    /// How long the consumer waits for a batch to fill, in milliseconds. Just
-    /// enough to find what has arrived together: every event waits this long.
-    #[arg(long, env = "CONSUMER_LINGER_MS", default_value_t = 2,
+    /// How long the consumer waits for a batch to fill, in milliseconds. Every
+    /// event waits this long; with 0 a batch is what has arrived meanwhile.
+    #[arg(long, env = "CONSUMER_LINGER_MS", default_value_t = 0,
           value_parser = clap::value_parser!(u64).range(0..=1_000))]
     pub consumer_linger_ms: u64,
 

@@ -24,7 +24,7 @@ impl Default for ConsumerSettings {
     fn default() -> Self {
         Self {
             batch_max: 200,
-            linger: Duration::from_millis(2),
+            linger: Duration::ZERO,
             backoff_max: Duration::from_secs(5),
             group_protocol: "classic".to_owned(),
             session_timeout: Duration::from_secs(10),

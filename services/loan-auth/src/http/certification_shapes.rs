@@ -117,6 +117,21 @@ pub(super) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Counts it: `what` was asked for.
+    pub(super) fn counted(self, what: &'static str) -> Self {
+        let outcome = match self {
+            Self::Certified { .. } => "certified",
+            Self::Refused => "refused",
+            Self::Voided => "voided",
+            Self::Throttled { .. } => "throttled",
+        };
+        metrics::counter!("auth_certifications_total", "asked" => what, "outcome" => outcome)
+            .increment(1);
+        self
+    }
+}
+
 impl From<Answer> for Outcome {
     fn from(answer: Answer) -> Self {
         match answer {

@@ -178,14 +178,13 @@ pub(super) async fn certify_loan_request(
             api.db.in_tx("refuse_certification", work).await?
         }
         Proof::Throttled { retry_after } => {
-            return Ok(Json(Outcome::Throttled {
-                retry_after_seconds: retry_after.as_secs().max(1),
-            }));
+            let retry_after_seconds = retry_after.as_secs().max(1);
+            return Ok(Json(Outcome::Throttled { retry_after_seconds }.counted("certify")));
         }
     };
     let outcome = Outcome::from(answer);
     tracing::debug!(loan_request_id = %asked.loan_request_id, ?outcome, "decided");
-    Ok(Json(outcome))
+    Ok(Json(outcome.counted("certify")))
 }
 
 /// A random time between the delay's bounds; the lower one if there is no

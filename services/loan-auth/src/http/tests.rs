@@ -87,6 +87,30 @@ async fn a_hundred_guesses_at_once_are_ten_guesses(pool: PgPool) {
     assert_eq!((of("refused"), of("throttled")), (10, 90));
 }
 
+// A caller who hangs up before the answer is counted all the same.
+#[sqlx::test(migrations = "./migrations")]
+async fn hanging_up_is_no_way_to_guess_uncounted(pool: PgPool) {
+    let app = App::new(pool);
+    app.customer("1@sk.com").await;
+    // Until the hash has begun: the places for hashing are taken.
+    let deadline = app.api.hasher.deadline();
+    let places = (
+        app.api.hasher.place(deadline).await.unwrap(),
+        app.api.hasher.place(deadline).await.unwrap(),
+    );
+    let attempt = log_in_from(&app, "203.0.113.1", "1@sk.com", WRONG);
+    let hung_up = tokio::time::timeout(std::time::Duration::from_millis(300), attempt).await;
+    assert!(hung_up.is_err());
+    assert_eq!(app.count("SELECT count(*) FROM login_failure").await, 0);
+    drop(places);
+    let counted = async {
+        while app.count("SELECT count(*) FROM login_failure").await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), counted).await.unwrap();
+}
+
 #[sqlx::test(migrations = "./migrations")]
 async fn an_account_bears_a_hundred_an_hour_and_its_owner_is_not_locked_out(pool: PgPool) {
     let app = App::new(pool);

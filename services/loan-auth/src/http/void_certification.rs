@@ -42,7 +42,7 @@ pub(super) async fn void_certification(
 ) -> Result<Json<Outcome>, Error> {
     let work = async |tx: &mut _| void(tx, &api.clock, id).await;
     let answer = api.db.in_tx("void_certification", work).await?;
-    Ok(Json(answer.into()))
+    Ok(Json(Outcome::from(answer).counted("void")))
 }
 
 #[cfg(test)]

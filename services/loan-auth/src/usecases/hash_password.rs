@@ -184,6 +184,24 @@ mod tests {
         assert!(is_right(&hasher, "caf\u{e9} au lait", Some(&hash)).await);
     }
 
+    // How long it takes does not tell whether there is such a person.
+    #[tokio::test]
+    async fn nobody_is_hashed_as_long_as_somebody() {
+        let hasher = hasher(5_000);
+        let hash = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        let (mut somebody, mut nobody) = (Duration::MAX, Duration::MAX);
+        // The quickest of several is what it takes on a computer that does nothing else.
+        for _ in 0..8 {
+            let started = Instant::now();
+            assert!(!is_right(&hasher, "wrong horse", Some(&hash)).await);
+            somebody = somebody.min(started.elapsed());
+            let started = Instant::now();
+            assert!(!is_right(&hasher, "wrong horse", None).await);
+            nobody = nobody.min(started.elapsed());
+        }
+        assert!(nobody > somebody / 2 && nobody < somebody * 2, "{nobody:?}, {somebody:?}");
+    }
+
     #[tokio::test]
     async fn who_waits_too_long_is_told_so() {
         let hasher = hasher(20);

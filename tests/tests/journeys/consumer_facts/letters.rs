@@ -65,8 +65,7 @@ async fn what_cannot_be_read_is_set_aside_and_the_next_has_its_turn() -> Result<
     ];
     let mut places = Vec::new();
     for (headers, value, _) in &wrong {
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         places.push(hand.send(TOPIC, "a", *value, &headers).await?);
     }
     // What nobody here knows is no mistake.

@@ -86,7 +86,10 @@ async fn the_database_is_killed_in_the_middle_of_a_batch() -> Result<()> {
     plumbing.effects(300).await?;
     consumer.stop().await?;
     let events = "SELECT count(DISTINCT event_id) FROM effect";
-    assert_eq!((plumbing.count(events).await?, plumbing.effects_in_order().await?.len()), (300, 300));
+    assert_eq!(
+        (plumbing.count(events).await?, plumbing.effects_in_order().await?.len()),
+        (300, 300)
+    );
     assert!(plumbing.read(DEAD_LETTERS).await?.is_empty());
     Ok(())
 }

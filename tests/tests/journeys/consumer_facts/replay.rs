@@ -152,9 +152,7 @@ async fn the_status_rebuilds_itself_from_the_topics_alone() -> Result<()> {
         UNION ALL SELECT (to_jsonb(entry) - 'id')::text FROM loan_status.entry
         UNION ALL SELECT to_jsonb(cancellation)::text FROM loan_status.cancellation) AS shown(line)";
     let mut journey = busy_journey().await?;
-    let sent = journey
-        .count("SELECT count(*) FROM loan_manager.outbox")
-        .await?;
+    let sent = journey.count("SELECT count(*) FROM loan_manager.outbox").await?;
     journey.wait_count("SELECT count(*) FROM loan_status.entry", sent).await?;
     journey.wait_count("SELECT count(*) FROM loan_status.cancellation", 2).await?;
     let shown = async |journey: &Journey| -> Result<String> {
@@ -228,7 +226,8 @@ async fn one_trace_runs_from_the_request_to_the_last_consumer() -> Result<()> {
         };
         until(event_type, async || Ok(said())).await?;
     }
-    for (service, path) in [(Service::LoanRequest, "/loanRequests"), (Service::LoanAuth, "/loanAuths")]
+    for (service, path) in
+        [(Service::LoanRequest, "/loanRequests"), (Service::LoanAuth, "/loanAuths")]
     {
         let lines = lines_of(&journey.stack.service(service).log(), TRACE);
         let answered: Vec<_> = lines.iter().filter(|line| line["message"] == "answered").collect();

@@ -33,9 +33,11 @@ async fn a_service_is_killed_in_the_middle_of_a_batch() -> Result<()> {
         WHERE datname = current_database() AND usename = 'loan_messenger' AND wait_event_type = 'Lock'";
     let mut journey = Journey::start_with(|stack| {
         let messenger = stack.only(&[Service::LoanMessenger]);
-        messenger
-            .env(Service::LoanMessenger, "CONSUMER_BATCH_MAX", "20")
-            .env(Service::LoanMessenger, "CONSUMER_SESSION_TIMEOUT_MS", "6000")
+        messenger.env(Service::LoanMessenger, "CONSUMER_BATCH_MAX", "20").env(
+            Service::LoanMessenger,
+            "CONSUMER_SESSION_TIMEOUT_MS",
+            "6000",
+        )
     })
     .await?;
     let bootstrap = journey.stack.bootstrap().to_owned();
@@ -102,10 +104,8 @@ async fn an_older_event_never_overwrites_what_the_status_shows() -> Result<()> {
     for (place, event) in (1..).zip(story(forward).iter().chain(&reversed)) {
         hand.event(event).await?;
         journey.wait_count("SELECT count(*) FROM loan_status.entry", place).await?;
-        let shown = format!(
-            "SELECT loan_version FROM loan_status.loan WHERE loan_id = '{}'",
-            backward.id
-        );
+        let shown =
+            format!("SELECT loan_version FROM loan_status.loan WHERE loan_id = '{}'", backward.id);
         if place > 4 {
             assert_eq!(journey.count(&shown).await?, 4, "after {place} events");
         }

@@ -39,7 +39,9 @@ async fn names(journey: &Journey, scene: &Scene, findings: &mut Findings) -> Res
                 body["userId"] = json!(user_id);
                 body["userName"] = json!(owner.user_name);
                 let answer = client.post("/loanRequests", token, &body).await?;
-                findings.check(answer.status == 403, || format!("{user_id} at {door}: {}", answer.text));
+                findings.check(answer.status == 403, || {
+                    format!("{user_id} at {door}: {}", answer.text)
+                });
                 essences.push(essence(&answer, "", ""));
             }
             findings.check(essences[0] == essences[1], || format!("at {door}: {essences:#?}"));
@@ -64,17 +66,26 @@ async fn names(journey: &Journey, scene: &Scene, findings: &mut Findings) -> Res
         for shown in [scene.owner.id.clone(), never_was(), scene.owner.token.clone()] {
             let body = json!({ "grant_type": "refresh_token", "refresh_token": shown });
             let answer = client.post("/auth/token", &stranger.token, &body).await?;
-            findings.check(answer.status == 400, || format!("a renewal at {door}: {}", answer.text));
+            findings
+                .check(answer.status == 400, || format!("a renewal at {door}: {}", answer.text));
             said[2].push(essence(&answer, "", ""));
         }
         for said in said {
-            findings.check(said.windows(2).all(|two| two[0] == two[1]), || format!("at {door}: {said:#?}"));
+            findings.check(said.windows(2).all(|two| two[0] == two[1]), || {
+                format!("at {door}: {said:#?}")
+            });
         }
     }
     Ok(())
 }
 
-async fn keyed(client: &Client, path: &str, token: &str, key: &str, body: &Value) -> Result<Answer> {
+async fn keyed(
+    client: &Client,
+    path: &str,
+    token: &str,
+    key: &str,
+    body: &Value,
+) -> Result<Answer> {
     let mut request = client.request(Method::POST, path).header("Idempotency-Key", key);
     if !token.is_empty() {
         request = request.bearer_auth(token);
@@ -93,7 +104,9 @@ async fn keys(journey: &Journey, scene: &Scene, findings: &mut Findings) -> Resu
         let is_fresh = theirs.status == 201
             && theirs.header("idempotency-replayed").is_empty()
             && !theirs.text.contains(&owners);
-        findings.check(is_fresh, || format!("the owner's key at {door}: {} {}", theirs.status, theirs.text));
+        findings.check(is_fresh, || {
+            format!("the owner's key at {door}: {} {}", theirs.status, theirs.text)
+        });
 
         // The owner's very body, with a password that is not theirs: as with any key.
         let key = never_was();
@@ -105,16 +118,15 @@ async fn keys(journey: &Journey, scene: &Scene, findings: &mut Findings) -> Resu
         other["amountOfMoney"] = json!(3_001);
         let with_used = keyed(&client, "/loanRequests", "", &key, &guess).await?;
         let with_fresh = keyed(&client, "/loanRequests", "", &never_was(), &guess).await?;
-        findings.check(with_used.status == 403, || format!("a guess at {door}: {}", with_used.text));
+        findings
+            .check(with_used.status == 403, || format!("a guess at {door}: {}", with_used.text));
         findings.check(essence(&with_used, "", "") == essence(&with_fresh, "", ""), || {
             format!("at {door}: {} but {}", with_used.text, with_fresh.text)
         });
     }
     for (door, client) in doors(journey, Service::LoanAuth)? {
         let key = never_was();
-        let register = |user_id: &str, password: &str| {
-            json!({ "userId": user_id, "userName": "Key Holder", "userPassword": password, "userMobile": "010-1111-2222" })
-        };
+        let register = |user_id: &str, password: &str| json!({ "userId": user_id, "userName": "Key Holder", "userPassword": password, "userMobile": "010-1111-2222" });
         let first = register(&format!("first-{key}@example.com"), "Zebra-Crossing-1");
         let registered = keyed(&client, "/customers", "", &key, &first).await?.expect(201)?;
         let id = registered.text_at("/customerId")?;
@@ -142,19 +154,23 @@ async fn cursors(journey: &Journey, scene: &Scene, findings: &mut Findings) -> R
     ];
     for (path, service) in lists {
         for (door, client) in doors(journey, service)? {
-            let whose = if service == Service::LoanManager { &scene.officer } else { &scene.owner.token };
+            let whose =
+                if service == Service::LoanManager { &scene.officer } else { &scene.owner.token };
             let page = client.get(&format!("{path}?size=1"), whose).await?.expect(200)?;
             let next = page.text_at("/_links/next/href")?;
             let query = next.split_once('?').context("a query")?.1;
             let query = query.replace("size=1", "size=200");
             let theirs = client.get(&format!("{path}?{query}"), &scene.stranger.token).await?;
             if service == Service::LoanManager {
-                findings.check(theirs.status == 403, || format!("{path} at {door}: {}", theirs.text));
+                findings
+                    .check(theirs.status == 403, || format!("{path} at {door}: {}", theirs.text));
                 continue;
             }
             let is_own = |item: &Value| item["customerId"] == json!(scene.stranger.id);
             let is_closed = theirs.status == 200 && listed(&theirs).iter().all(is_own);
-            findings.check(is_closed, || format!("{path} at {door}: {} {}", theirs.status, theirs.text));
+            findings.check(is_closed, || {
+                format!("{path} at {door}: {} {}", theirs.status, theirs.text)
+            });
         }
     }
     Ok(())
@@ -164,7 +180,8 @@ async fn cursors(journey: &Journey, scene: &Scene, findings: &mut Findings) -> R
 async fn versions(journey: &Journey, scene: &Scene, findings: &mut Findings) -> Result<()> {
     for (door, client) in doors(journey, Service::LoanStatus)? {
         let path = format!("/loanStatus/loans/{}", scene.loan);
-        let tag = client.get(&path, &scene.owner.token).await?.expect(200)?.header("etag").to_owned();
+        let tag =
+            client.get(&path, &scene.owner.token).await?.expect(200)?.header("etag").to_owned();
         for (token, wanted) in [(&scene.owner.token, 304), (&scene.stranger.token, 404)] {
             for shown in [tag.as_str(), "*"] {
                 let request = client.request(Method::GET, &path).bearer_auth(token);
@@ -185,14 +202,21 @@ async fn repayments(journey: &Journey, scene: &Scene, findings: &mut Findings) -
         for field in ["loanId", "loanRequestId"] {
             let mut outcomes = Vec::new();
             for loan in [scene.loan.as_str(), &never] {
-                let mut body = json!({ "requestId": "02", "requestName": "Repay", "amountOfMoney": 500 });
+                let mut body =
+                    json!({ "requestId": "02", "requestName": "Repay", "amountOfMoney": 500 });
                 body[field] = json!(loan);
-                let answer = client.post("/loanRequests", &scene.stranger.token, &body).await?.expect(201)?;
+                let answer = client
+                    .post("/loanRequests", &scene.stranger.token, &body)
+                    .await?
+                    .expect(201)?;
                 let item = id_of(answer.header("location"))?;
                 outcomes.push(outcome(journey, scene, &answer, (&item, loan)).await?);
             }
             findings.check(outcomes[0] == outcomes[1], || {
-                format!("{field} at {door}: {}\nbut one that never was: {}", outcomes[0], outcomes[1])
+                format!(
+                    "{field} at {door}: {}\nbut one that never was: {}",
+                    outcomes[0], outcomes[1]
+                )
             });
             findings.check(outcomes[0].contains("no-such-loan"), || format!("{}", outcomes[0]));
         }
@@ -215,17 +239,20 @@ async fn outcome(
     };
     let told = |answer: &Answer| !of_item(answer).is_empty();
     let messages = client.wait_for("/loanMessengers?size=200", token, SEEN_WITHIN, told).await?;
-    let cancelled = |answer: &Answer| {
-        of_item(answer).iter().any(|entry| entry["requestStatus"] == "요청취소")
-    };
+    let cancelled =
+        |answer: &Answer| of_item(answer).iter().any(|entry| entry["requestStatus"] == "요청취소");
     let entries = client.wait_for("/loanStatus?size=200", token, SEEN_WITHIN, cancelled).await?;
     let is_cancelled = |answer: &Answer| answer.json()["authStatus"] == "cancelled";
-    let proof = client
-        .wait_for(&format!("/loanAuths/{item}"), token, SEEN_WITHIN, is_cancelled)
-        .await?;
+    let proof =
+        client.wait_for(&format!("/loanAuths/{item}"), token, SEEN_WITHIN, is_cancelled).await?;
     let loan_now = client.get(&format!("/loanStatus/loans/{loan}"), token).await?;
     let seen = json!([
-        answer.json(), gone.json(), of_item(&messages), of_item(&entries), proof.json(), loan_now.json()
+        answer.json(),
+        gone.json(),
+        of_item(&messages),
+        of_item(&entries),
+        proof.json(),
+        loan_now.json()
     ]);
     Ok(shape(&timeless(seen), &[item, loan]))
 }
@@ -258,9 +285,10 @@ async fn streams(journey: &Journey, scene: &Scene, findings: &mut Findings) -> R
     let epoch = scene.entry.split('-').next().context("an epoch")?;
     for (door, client) in doors(journey, Service::LoanStatus)? {
         let from_start = stream(&client, "", &stranger.token, None, theirs).await?;
-        findings.check(count(&from_start) == theirs && !from_start.contains("event: reset"), || {
-            format!("a stream at {door}: {from_start}")
-        });
+        findings
+            .check(count(&from_start) == theirs && !from_start.contains("event: reset"), || {
+                format!("a stream at {door}: {from_start}")
+            });
         let places = [
             scene.entry.clone(),
             format!("{epoch}-999999999"),
@@ -277,10 +305,12 @@ async fn streams(journey: &Journey, scene: &Scene, findings: &mut Findings) -> R
             findings.check(is_closed, || format!("behind {place} at {door}: {text}"));
             seen.push(text);
         }
-        findings.check(seen.windows(2).all(|two| two[0] == two[1]), || format!("at {door}: {seen:#?}"));
+        findings
+            .check(seen.windows(2).all(|two| two[0] == two[1]), || format!("at {door}: {seen:#?}"));
         // The owner was there, and goes on from there.
         let owners = stream(&client, "", &owner.token, Some(&scene.entry), 1).await?;
-        findings.check(!owners.contains("event: reset"), || format!("the owner at {door}: {owners}"));
+        findings
+            .check(!owners.contains("event: reset"), || format!("the owner at {door}: {owners}"));
 
         let filters = [
             format!("?loanId={}", scene.loan),
@@ -326,7 +356,9 @@ async fn stream(
     let (mut text, until) = (String::new(), Instant::now() + Duration::from_millis(900));
     while count(&text) < entries {
         match timeout_at(until, response.chunk()).await {
-            Ok(chunk) => text.push_str(&String::from_utf8_lossy(&chunk?.context("the stream ended")?)),
+            Ok(chunk) => {
+                text.push_str(&String::from_utf8_lossy(&chunk?.context("the stream ended")?))
+            }
             Err(_) => return Ok(text),
         }
     }
@@ -378,7 +410,8 @@ async fn an_heir_inherits_nothing(
     }
     for path in ["/loanRequests", "/loanAuths", "/loanMessengers", "/loanStatus"] {
         let answer = client.get(path, &token).await?.expect(200)?;
-        findings.check(listed(&answer).is_empty(), || format!("an heir lists {path}: {}", answer.text));
+        findings
+            .check(listed(&answer).is_empty(), || format!("an heir lists {path}: {}", answer.text));
     }
     // The key is kept by login name for its 24 hours: it may be refused to an heir
     // who hits upon it, and shows nothing.

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 use standalone::Service;
 
-use super::{bearers_application, is_invalid_grant, log_in, renew};
+use super::{apply, bearers_application, is_invalid_grant, log_in, renew, when_not_busy};
 use crate::contract::Findings;
 use crate::scene::{doors, never_was};
 
@@ -22,7 +22,10 @@ struct Login {
 impl Login {
     fn of(answer: Answer) -> Result<Self> {
         let answer = answer.expect(200)?;
-        Ok(Self { access: answer.text_at("/access_token")?, refresh: answer.text_at("/refresh_token")? })
+        Ok(Self {
+            access: answer.text_at("/access_token")?,
+            refresh: answer.text_at("/refresh_token")?,
+        })
     }
 }
 
@@ -46,7 +49,8 @@ pub(super) async fn of_a_password(
         (change("not-the-old-one"), 403),
         (change(&old.password), 200),
     ] {
-        let answer = client.patch("/customers/me", &here.access, &body).await?;
+        let request = client.request(Method::PATCH, "/customers/me").bearer_auth(&here.access);
+        let answer = when_not_busy(client, request.json(&body)).await?;
         findings.check(answer.status == wanted, || format!("{wanted} for {body}: {}", answer.text));
         let is_silent = !answer.text.contains(new) && !answer.text.contains(&old.password);
         findings.check(is_silent, || format!("a password comes back: {}", answer.text));
@@ -55,29 +59,38 @@ pub(super) async fn of_a_password(
     for (door, auth) in [("the first", client), ("the second", second)] {
         for login in [&here, &there] {
             let answer = renew(auth, &login.refresh).await?;
-            findings.check(is_invalid_grant(&answer), || format!("a renewal at {door}: {}", answer.text));
+            findings.check(is_invalid_grant(&answer), || {
+                format!("a renewal at {door}: {}", answer.text)
+            });
             let language = json!({ "language": "ko" });
             let answer = auth.patch("/customers/me", &login.access, &language).await?;
             findings.check(answer.status == 401, || format!("a change at {door}: {}", answer.text));
         }
         let answer = log_in(auth, &old.user_id, &old.password).await?;
-        findings.check(is_invalid_grant(&answer), || format!("the old one at {door}: {}", answer.text));
+        findings
+            .check(is_invalid_grant(&answer), || format!("the old one at {door}: {}", answer.text));
         Login::of(log_in(auth, &old.user_id, new).await?)?;
     }
     for (door, requests) in doors(journey, Service::LoanRequest)? {
         for login in [&here, &there] {
-            let answer = requests.post("/loanRequests", &login.access, &bearers_application()).await?;
+            let answer =
+                apply(&requests, &login.access, &bearers_application()).await?;
             findings.check(answer.status == 403, || format!("applying at {door}: {}", answer.text));
-            requests.get("/loanRequests", &login.access).await?.expect(200).context("reading goes on")?;
+            requests
+                .get("/loanRequests", &login.access)
+                .await?
+                .expect(200)
+                .context("reading goes on")?;
         }
-        let answer = requests.post("/loanRequests", "", &old.application(1_000)).await?;
-        findings.check(answer.status == 403, || format!("the old password at {door}: {}", answer.text));
+        let answer = apply(&requests, "", &old.application(1_000)).await?;
+        findings
+            .check(answer.status == 403, || format!("the old password at {door}: {}", answer.text));
         // The old token with the new password is still two that do not fit.
         let mut body = old.application(1_000);
         body["userPassword"] = json!(new);
-        let answer = requests.post("/loanRequests", &here.access, &body).await?;
+        let answer = apply(&requests, &here.access, &body).await?;
         findings.check(answer.status == 403, || format!("old and new at {door}: {}", answer.text));
-        requests.post("/loanRequests", "", &body).await?.expect(201)?;
+        apply(&requests, "", &body).await?.expect(201)?;
     }
     Ok(())
 }
@@ -97,12 +110,18 @@ pub(super) async fn of_a_customer(
     for (door, auth) in [("the first", client), ("the second", second)] {
         for login in [&here, &there] {
             let answer = renew(auth, &login.refresh).await?;
-            findings.check(is_invalid_grant(&answer), || format!("a renewal at {door}: {}", answer.text));
+            findings.check(is_invalid_grant(&answer), || {
+                format!("a renewal at {door}: {}", answer.text)
+            });
             for method in [Method::GET, Method::PATCH, Method::DELETE] {
-                let request = auth.request(method.clone(), "/customers/me").bearer_auth(&login.access);
+                let request =
+                    auth.request(method.clone(), "/customers/me").bearer_auth(&login.access);
                 let answer = auth.send(request.json(&json!({ "language": "ko" }))).await?;
                 findings.check(matches!(answer.status, 401 | 404), || {
-                    format!("{method} of one who has gone at {door}: {} {}", answer.status, answer.text)
+                    format!(
+                        "{method} of one who has gone at {door}: {} {}",
+                        answer.status, answer.text
+                    )
                 });
             }
         }
@@ -111,12 +130,13 @@ pub(super) async fn of_a_customer(
     }
     for (door, requests) in doors(journey, Service::LoanRequest)? {
         for login in [&here, &there] {
-            let request = requests.request(Method::POST, "/loanRequests").bearer_auth(&login.access);
+            let request =
+                requests.request(Method::POST, "/loanRequests").bearer_auth(&login.access);
             let request = request.header("Idempotency-Key", never_was());
             let answer = requests.send(request.json(&bearers_application())).await?;
             findings.check(answer.status == 403, || format!("applying at {door}: {}", answer.text));
         }
-        let answer = requests.post("/loanRequests", "", &who.application(1_000)).await?;
+        let answer = apply(&requests, "", &who.application(1_000)).await?;
         findings.check(answer.status == 403, || format!("applying at {door}: {}", answer.text));
     }
     Ok(())
@@ -137,7 +157,9 @@ pub(super) async fn of_a_login(
     findings.check(next.refresh != first.refresh, || "a refresh token did not change".to_owned());
     client.get("/customers/me", &next.access).await?.expect(200)?;
     // Shown twice, at another instance even: both are over.
-    for (auth, shown) in [(second, &first.refresh), (client, &next.refresh), (client, &first.refresh)] {
+    for (auth, shown) in
+        [(second, &first.refresh), (client, &next.refresh), (client, &first.refresh)]
+    {
         let answer = renew(auth, shown).await?;
         findings.check(is_invalid_grant(&answer), || format!("a reuse: {}", answer.text));
     }
@@ -145,7 +167,8 @@ pub(super) async fn of_a_login(
 
     // An access token is no refresh token, nor the other way round.
     let answer = renew(client, &other.access).await?;
-    findings.check(is_invalid_grant(&answer), || format!("an access token renews: {}", answer.text));
+    findings
+        .check(is_invalid_grant(&answer), || format!("an access token renews: {}", answer.text));
     let answer = client.get("/customers/me", &other.refresh).await?;
     findings.check(answer.status == 401, || format!("a refresh token reads: {}", answer.text));
     // The token's first half, the login's name, with a secret of one's own.
@@ -156,7 +179,8 @@ pub(super) async fn of_a_login(
     findings.check(is_invalid_grant(&answer), || format!("a guess: {}", answer.text));
 
     // Thirty at the same moment: at most one gets a pair, and then it is over.
-    let at_once = (0..30).map(|number| renew(if number % 2 == 0 { client } else { second }, &login.refresh));
+    let at_once =
+        (0..30).map(|number| renew(if number % 2 == 0 { client } else { second }, &login.refresh));
     let answers = futures::future::join_all(at_once).await;
     let mut good = Vec::new();
     for answer in answers {

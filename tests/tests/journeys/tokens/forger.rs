@@ -117,7 +117,8 @@ impl Forger {
             all.push(("no algorithm, no signature", format!("{input}.")));
             all.push(("no algorithm, a signature", self.signed(&header, &self.customers)));
         }
-        let spki = [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], self.key.public()];
+        let spki =
+            [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], self.key.public()];
         let body = BASE64_STANDARD.encode(spki.concat());
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
         let x = self.key.x();
@@ -146,7 +147,10 @@ impl Forger {
             ("another key", by_stranger(&self.header())),
             ("a key that it brings", by_stranger(&brought)),
             ("a key elsewhere", by_stranger(&with("jku", json!("http://127.0.0.1:9/jwks.json")))),
-            ("a certificate elsewhere", by_stranger(&with("x5u", json!("http://127.0.0.1:9/x.pem")))),
+            (
+                "a certificate elsewhere",
+                by_stranger(&with("x5u", json!("http://127.0.0.1:9/x.pem"))),
+            ),
             ("extensions", self.with_header("crit", json!(["exp"]))),
             ("an unencoded payload", self.with_header("crit", json!(["b64"]))),
         ];
@@ -178,7 +182,9 @@ impl Forger {
         ] {
             all.push(("another issuer", self.with_claim("iss", iss)));
         }
-        for aud in [json!(null), json!(""), json!("other"), json!(["other"]), json!("online-loan-admin")] {
+        for aud in
+            [json!(null), json!(""), json!("other"), json!(["other"]), json!("online-loan-admin")]
+        {
             all.push(("another audience", self.with_claim("aud", aud)));
         }
         for exp in [
@@ -192,7 +198,14 @@ impl Forger {
         ] {
             all.push(("expired, or no time", self.with_claim("exp", exp)));
         }
-        for sub in [json!(null), json!(""), json!("1"), json!("1@sk.com"), json!(1), json!([self.customers["sub"]])] {
+        for sub in [
+            json!(null),
+            json!(""),
+            json!("1"),
+            json!("1@sk.com"),
+            json!(1),
+            json!([self.customers["sub"]]),
+        ] {
             all.push(("nobody", self.with_claim("sub", sub)));
         }
         for roles in [json!("officer"), json!({ "officer": true }), json!([1])] {

@@ -2,14 +2,14 @@
 //! is. The addresses are played by `X-Forwarded-For`, straight at the services,
 //! which believe their own gateway's address.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use journeys::client::{Answer, Client, Credentials};
 use journeys::harness::Journey;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use standalone::Service;
 
-use super::is_invalid_grant;
+use super::{is_invalid_grant, when_not_busy};
 use crate::contract::Findings;
 
 const WRONG: &str = "a-wrong-Guess-0";
@@ -19,17 +19,9 @@ const OF_AN_ACCOUNT_FROM_AN_ADDRESS: usize = 10;
 const OF_AN_ACCOUNT: usize = 100;
 const OF_AN_ADDRESS: usize = 60;
 
-/// Sends as from an address. Busy (503) counts for nothing and is tried again.
+/// Sends as from an address. Busy counts for nothing.
 async fn from(client: &Client, address: &str, request: RequestBuilder) -> Result<Answer> {
-    let request = request.header("X-Forwarded-For", address);
-    for _ in 0..50 {
-        let answer = client.send(request.try_clone().context("it can be sent again")?).await?;
-        if answer.status != 503 {
-            return Ok(answer);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("always busy")
+    when_not_busy(client, request.header("X-Forwarded-For", address)).await
 }
 
 async fn log_in(client: &Client, address: &str, user: &str, password: &str) -> Result<Answer> {
@@ -70,7 +62,9 @@ pub(super) async fn from_one_address(journey: &Journey, findings: &mut Findings)
         log_in(&auth, "203.0.113.1", &who.user_id, &who.password).await?.expect(200)?;
     }
     let mut shapes = Vec::new();
-    for (account, address) in [(who.user_id.as_str(), "203.0.113.1"), ("nobody@example.com", "203.0.113.2")] {
+    for (account, address) in
+        [(who.user_id.as_str(), "203.0.113.1"), ("nobody@example.com", "203.0.113.2")]
+    {
         let mut seen = Vec::new();
         let mut waits = Vec::new();
         for number in 0..OF_AN_ACCOUNT_FROM_AN_ADDRESS + 4 {
@@ -80,7 +74,9 @@ pub(super) async fn from_one_address(journey: &Journey, findings: &mut Findings)
             } else {
                 slows_down(&answer)
             };
-            findings.check(is_right, || format!("guess {number} at {account}: {} {}", answer.status, answer.text));
+            findings.check(is_right, || {
+                format!("guess {number} at {account}: {} {}", answer.status, answer.text)
+            });
             waits.extend(told_to_wait(&answer));
             seen.push((answer.status, answer.text));
         }
@@ -88,7 +84,8 @@ pub(super) async fn from_one_address(journey: &Journey, findings: &mut Findings)
         findings.check(grows, || format!("Retry-After does not grow: {waits:?}"));
         shapes.push(seen);
     }
-    findings.check(shapes[0] == shapes[1], || format!("accounts that are there differ: {shapes:#?}"));
+    findings
+        .check(shapes[0] == shapes[1], || format!("accounts that are there differ: {shapes:#?}"));
 
     // From there nothing is looked at any more, however the login name is spelled…
     for name in [who.user_id.clone(), who.user_id.to_uppercase()] {
@@ -102,8 +99,11 @@ pub(super) async fn from_one_address(journey: &Journey, findings: &mut Findings)
     for number in 0..=OF_AN_ACCOUNT_FROM_AN_ADDRESS {
         let address = format!("2001:db8:0:1::{number:x}");
         let answer = log_in(&auth, &address, &who.user_id, WRONG).await?;
-        let is_right = if number < OF_AN_ACCOUNT_FROM_AN_ADDRESS { is_invalid_grant } else { slows_down };
-        findings.check(is_right(&answer), || format!("from {address}: {} {}", answer.status, answer.text));
+        let is_right =
+            if number < OF_AN_ACCOUNT_FROM_AN_ADDRESS { is_invalid_grant } else { slows_down };
+        findings.check(is_right(&answer), || {
+            format!("from {address}: {} {}", answer.status, answer.text)
+        });
     }
     log_in(&auth, "2001:db8:0:2::1", &who.user_id, &who.password).await?.expect(200)?;
     Ok(())
@@ -111,7 +111,8 @@ pub(super) async fn from_one_address(journey: &Journey, findings: &mut Findings)
 
 /// `POST /loanRequests` counts with the logins.
 pub(super) async fn at_the_requests(journey: &Journey, findings: &mut Findings) -> Result<()> {
-    let (auth, requests) = (journey.direct(Service::LoanAuth)?, journey.direct(Service::LoanRequest)?);
+    let (auth, requests) =
+        (journey.direct(Service::LoanAuth)?, journey.direct(Service::LoanRequest)?);
     let (who, token) = journey.customer("guessed-at-requests").await?;
     let wrong = Credentials { password: WRONG.into(), ..who.clone() }.application(1_000);
     let mut misnamed = who.application(1_000);
@@ -125,7 +126,9 @@ pub(super) async fn at_the_requests(journey: &Journey, findings: &mut Findings) 
         } else {
             is_throttled(&answer)
         };
-        findings.check(is_right, || format!("guess {number} at the requests: {} {}", answer.status, answer.text));
+        findings.check(is_right, || {
+            format!("guess {number} at the requests: {} {}", answer.status, answer.text)
+        });
     }
     let answer = apply(&requests, here, &who.application(1_000)).await?;
     findings.check(is_throttled(&answer), || format!("the right one from there: {}", answer.text));
@@ -144,7 +147,8 @@ pub(super) async fn at_the_same_moment(journey: &Journey, findings: &mut Finding
     let (who, _) = journey.customer("guessed-at-once").await?;
     let body = json!({ "grant_type": "password", "username": who.user_id, "password": WRONG });
     let guesses = (0..40).map(|_| {
-        let request = auth.request(Method::POST, "/auth/token").header("X-Forwarded-For", "203.0.113.21");
+        let request =
+            auth.request(Method::POST, "/auth/token").header("X-Forwarded-For", "203.0.113.21");
         auth.send(request.json(&body))
     });
     let mut looked_at = 0;
@@ -161,7 +165,10 @@ pub(super) async fn at_the_same_moment(journey: &Journey, findings: &mut Finding
 }
 
 /// The gateway believes no address that a client makes up.
-pub(super) async fn with_made_up_addresses(journey: &Journey, findings: &mut Findings) -> Result<()> {
+pub(super) async fn with_made_up_addresses(
+    journey: &Journey,
+    findings: &mut Findings,
+) -> Result<()> {
     let (who, _) = journey.customer("guessed-under-names").await?;
     let client = &journey.client;
     let mut looked_at = 0;
@@ -169,7 +176,9 @@ pub(super) async fn with_made_up_addresses(journey: &Journey, findings: &mut Fin
         let address = format!("198.51.100.{number}");
         let body = json!({ "grant_type": "password", "username": who.user_id, "password": WRONG });
         let mut request = client.request(Method::POST, "/auth/token").json(&body);
-        for name in ["X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X_Forwarded_For"] {
+        for name in
+            ["X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X_Forwarded_For"]
+        {
             request = request.header(name, &address);
         }
         let request = request.header("Forwarded", format!("for={address}"));
@@ -211,11 +220,15 @@ pub(super) async fn at_many_accounts(journey: &Journey, findings: &mut Findings)
     let here = "203.0.113.41";
     for number in 0..OF_AN_ADDRESS {
         let answer = log_in(&auth, here, &format!("user-{number}@example.com"), WRONG).await?;
-        findings.check(is_invalid_grant(&answer), || format!("account {number}: {} {}", answer.status, answer.text));
+        findings.check(is_invalid_grant(&answer), || {
+            format!("account {number}: {} {}", answer.status, answer.text)
+        });
     }
     for user in ["another@example.com", &who.user_id] {
         let answer = log_in(&auth, here, user, &who.password).await?;
-        findings.check(slows_down(&answer), || format!("{user} from there: {} {}", answer.status, answer.text));
+        findings.check(slows_down(&answer), || {
+            format!("{user} from there: {} {}", answer.status, answer.text)
+        });
     }
     log_in(&auth, "203.0.113.42", &who.user_id, &who.password).await?.expect(200)?;
     Ok(())
@@ -224,7 +237,8 @@ pub(super) async fn at_many_accounts(journey: &Journey, findings: &mut Findings)
 /// Many addresses and one account: a hundred in an hour, and then only addresses
 /// that the owner is known from.
 pub(super) async fn from_everywhere(journey: &Journey, findings: &mut Findings) -> Result<()> {
-    let (auth, requests) = (journey.direct(Service::LoanAuth)?, journey.direct(Service::LoanRequest)?);
+    let (auth, requests) =
+        (journey.direct(Service::LoanAuth)?, journey.direct(Service::LoanRequest)?);
     let (who, _) = journey.customer("besieged").await?;
     let (known, by_request) = ("203.0.113.51", "203.0.113.52");
     log_in(&auth, known, &who.user_id, &who.password).await?.expect(200)?;

@@ -27,7 +27,9 @@ pub(super) async fn is_closed(
 ) -> Result<()> {
     behind_the_gateway(journey, customer, findings).await?;
     to_others(journey, customer, officer, findings).await?;
-    let rows = journey.count("SELECT count(*) FROM loan_auth.certification WHERE outcome = 'certified'").await?;
+    let rows = journey
+        .count("SELECT count(*) FROM loan_auth.certification WHERE outcome = 'certified'")
+        .await?;
     findings.check(rows == 0, || format!("{rows} certifications came of it"));
     // Whoever has the credential gets an answer: that alone was missing above.
     let direct = journey.direct(Service::LoanAuth)?;
@@ -58,7 +60,8 @@ async fn behind_the_gateway(
             let answer = client.post(path, token, &body).await?;
             // A credential is no token: the gateway may say that first.
             let is_refused = matches!((answer.status, token.is_empty()), (405, _) | (401, false));
-            findings.check(is_refused, || format!("POST {path}: {} {}", answer.status, answer.text));
+            findings
+                .check(is_refused, || format!("POST {path}: {} {}", answer.status, answer.text));
         }
         for header in ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"] {
             let request = client.request(Method::GET, path).header(header, "POST");
@@ -97,11 +100,13 @@ async fn behind_the_gateway(
             text.len()
         );
         let (status, answer) = raw::exchange(&gateway, request.as_bytes()).await?;
-        findings.check(matches!(status, 400 | 401 | 404 | 405), || format!("POST {path}: {answer}"));
+        findings
+            .check(matches!(status, 400 | 401 | 404 | 405), || format!("POST {path}: {answer}"));
     }
     for path in ["/livez", "/readyz", "/metrics", "/actuator/env", "/openapi.json", "/admin"] {
         let answer = client.get(path, "").await?;
-        findings.check(answer.status == 404, || format!("{path} at the gateway: {}", answer.status));
+        findings
+            .check(answer.status == 404, || format!("{path} at the gateway: {}", answer.status));
         for service in journey.stack.services() {
             if path == "/openapi.json" {
                 continue; // A service describes itself, to those who reach it.
@@ -140,14 +145,23 @@ async fn to_others(
     for authorization in &tried {
         let id = never_was();
         let void = format!("/loanAuths/{id}/void");
-        for (path, body) in [("/loanAuths", certify(&id, customer)), (&void, json!({})), ("/loanAuths", json!("wrong"))] {
+        for (path, body) in [
+            ("/loanAuths", certify(&id, customer)),
+            (&void, json!({})),
+            ("/loanAuths", json!("wrong")),
+        ] {
             let mut request = direct.request(Method::POST, path);
             for value in authorization {
                 request = request.header(reqwest::header::AUTHORIZATION, value);
             }
             let answer = direct.send(request.json(&body)).await?;
             findings.check(super::is_unauthenticated(&answer, right), || {
-                format!("{path} with {} values: {} {}", authorization.len(), answer.status, answer.text)
+                format!(
+                    "{path} with {} values: {} {}",
+                    authorization.len(),
+                    answer.status,
+                    answer.text
+                )
             });
         }
     }
