@@ -1,6 +1,7 @@
 //! Kafka by hand: what anyone who knows Kafka and nothing of us reads and sends.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -108,6 +109,21 @@ pub(crate) async fn committed(
         Ok(committed.elements().iter().map(|one| next(one.offset())).sum())
     })
     .await?
+}
+
+/// Fails at the first difference, and does not print hundreds of others.
+pub(crate) fn assert_same<T: PartialEq + Debug>(got: &[T], expected: &[T], what: &str) {
+    let differs = got.iter().zip(expected).position(|(got, expected)| got != expected);
+    let place = differs.unwrap_or(got.len().min(expected.len()));
+    let around = |all: &[T]| format!("{:?}", &all[place.saturating_sub(3)..all.len().min(place + 3)]);
+    assert!(
+        got.len() == expected.len() && differs.is_none(),
+        "{what}: {} of {}; at {place} {} instead of {}",
+        got.len(),
+        expected.len(),
+        around(got),
+        around(expected)
+    );
 }
 
 /// Sends by hand what no relay would send.

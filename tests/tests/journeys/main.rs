@@ -15,4 +15,5 @@ mod plumbing;
 mod raw;
 mod roles;
 mod scene;
+mod secrets_scan;
 mod tokens;

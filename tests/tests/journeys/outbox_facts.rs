@@ -11,7 +11,7 @@ use journeys::harness::on_apache_kafka;
 use nix::sys::signal::Signal;
 use sqlx::Row as _;
 
-use crate::by_hand::{Seen, headers_of};
+use crate::by_hand::{Seen, assert_same, headers_of};
 use crate::plumbing::{Noted, Plumbing, TOPIC, noted, until};
 
 /// Of each key, the notes in the order of the topic; one that is there again
@@ -124,7 +124,7 @@ async fn a_keys_order_is_kept_under_many_writers_while_relays_come_and_go() -> R
     let messages = plumbing.read(TOPIC).await?;
     for account in ACCOUNTS {
         let sent = &by_key(&messages)[account];
-        assert_eq!(*sent, numbers(WRITERS_OF_EACH * NOTES_OF_EACH_WRITER), "{account}");
+        assert_same(sent, &numbers(WRITERS_OF_EACH * NOTES_OF_EACH_WRITER), account);
         let of_key = messages.iter().filter(|message| message.key.as_deref() == Some(account));
         let partitions: HashSet<i32> = of_key.map(|message| message.partition).collect();
         assert_eq!(partitions.len(), 1, "a key stays in its partition");
@@ -177,8 +177,9 @@ async fn an_event_is_marked_only_after_the_brokers_acknowledgement() -> Result<(
     let mut plumbing = Plumbing::start().await?;
     let relay = plumbing.relay(100);
     plumbing.write_one("a").await?;
+    until("it is there", async || Ok(plumbing.read(TOPIC).await?.len() == 1)).await?;
     plumbing.all_sent().await?;
-    // It takes what is sent and says nothing.
+    // From now on it takes what is sent and says nothing.
     plumbing.journey.stack.broker_mut().process_mut().signal(Signal::SIGSTOP)?;
     for _ in 0..5 {
         plumbing.write_one("a").await?;
@@ -224,7 +225,7 @@ async fn what_is_marked_as_sent_outlives_the_broker() -> Result<()> {
         plumbing.all_sent().await?;
         relay.stop().await?;
     }
-    assert_eq!(by_key(&plumbing.read(TOPIC).await?)["a"], numbers(300));
+    assert_same(&by_key(&plumbing.read(TOPIC).await?)["a"], &numbers(300), "a");
     Ok(())
 }
 
@@ -239,7 +240,7 @@ async fn the_end_of_the_process_sends_what_is_there() -> Result<()> {
     tx.commit().await?;
     relay.stop().await?;
     assert_eq!(plumbing.unsent().await?, 0);
-    assert_eq!(by_key(&plumbing.read(TOPIC).await?)["a"], numbers(50));
+    assert_same(&by_key(&plumbing.read(TOPIC).await?)["a"], &numbers(50), "a");
     Ok(())
 }
 

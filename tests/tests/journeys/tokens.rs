@@ -15,7 +15,7 @@ use crate::contract::Findings;
 use crate::scene::{Person, doors, never_was};
 
 mod endings;
-mod forger;
+pub(crate) mod forger;
 mod guesses;
 mod inner;
 

@@ -190,7 +190,20 @@ fn in_one_line(command: &Command, error: &clap::Error) -> ConfigError {
     };
     let line = match error.kind() {
         ErrorKind::MissingRequiredArgument => format!("{} is not set", arguments.join(", ")),
-        ErrorKind::UnknownArgument => format!("unknown argument {}", arguments.join(", ")),
+        ErrorKind::UnknownArgument => {
+            // It may be the value of another one gone astray, and a secret: only what
+            // looks like a name is repeated.
+            let is_name = |text: &&String| {
+                text.len() <= 32
+                    && text.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+                    })
+            };
+            match arguments.iter().find(is_name) {
+                Some(name) => format!("unknown argument {name}"),
+                None => "unknown argument".to_owned(),
+            }
+        }
         _ => wrong_value(command, error, &arguments.join(", ")),
     };
     ConfigError::Wrong(format!("{line} (--help lists every setting)"))

@@ -9,7 +9,7 @@ use common::clock::Clock;
 use common::consumer::Subscriptions;
 use common::event::NewEvent;
 
-use crate::by_hand::{Hand, committed};
+use crate::by_hand::{Hand, Seen, assert_same, committed};
 use crate::plumbing::{DEAD_LETTERS, Noted, Plumbing, TOPIC, note, noted, noting, until};
 
 //
@@ -126,11 +126,11 @@ async fn consumers_come_and_go_in_the_middle_of_work_and_nothing_doubles() -> Re
     let effects = plumbing.effects_in_order().await?;
     for account in ACCOUNTS {
         let of_key = messages.iter().filter(|message| message.key.as_deref() == Some(account));
-        let sent: Vec<String> = of_key.map(crate::by_hand::Seen::note).collect();
+        let sent: Vec<String> = of_key.map(Seen::note).collect();
         let prefix = format!("{account}/");
         let worked: Vec<_> =
             effects.iter().filter(|effect| effect.starts_with(&prefix)).cloned().collect();
-        assert_eq!(worked, sent, "once each, in order");
+        assert_same(&worked, &sent, "once each, in order");
     }
     assert!(plumbing.read(DEAD_LETTERS).await?.is_empty());
     Ok(())

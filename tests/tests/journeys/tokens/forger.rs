@@ -18,20 +18,20 @@ const GROUP_ORDER: [u8; 32] = [
 ];
 
 /// A signing key.
-pub(super) struct Key {
+pub(crate) struct Key {
     document: Vec<u8>,
     pair: Ed25519KeyPair,
 }
 
 impl Key {
-    pub(super) fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
         Self { document: document.as_ref().to_vec(), pair }
     }
 
     /// As loan-auth is given it.
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         let body = BASE64_STANDARD.encode(&self.document);
         format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
     }
