@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -132,6 +133,9 @@ fn java(libraries: &Path, arguments: &[&str]) -> Command {
 
 /// The jars, fetched once into the build folder.
 fn libraries() -> Result<PathBuf> {
+    // Tests that start at the same moment must not fetch into one folder at once.
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = manifest.parent().context("no repository")?.join("target/apache-kafka");
     let done = folder.join("complete");

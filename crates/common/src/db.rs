@@ -151,7 +151,12 @@ impl Db {
 pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, sqlx::Error> {
     use secrecy::ExposeSecret as _;
 
-    let options: PgConnectOptions = settings.database_url.expose_secret().parse()?;
+    let address = settings.database_url.expose_secret();
+    // The driver reads an address of any database, and then knocks at it for ever.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("not an address of PostgreSQL".into()));
+    }
+    let options: PgConnectOptions = address.parse()?;
     let has_own = options.get_options().is_some_and(|own| own.contains("statement_timeout"));
     let options = if has_own {
         options

@@ -115,7 +115,8 @@ pub(crate) async fn committed(
 pub(crate) fn assert_same<T: PartialEq + Debug>(got: &[T], expected: &[T], what: &str) {
     let differs = got.iter().zip(expected).position(|(got, expected)| got != expected);
     let place = differs.unwrap_or(got.len().min(expected.len()));
-    let around = |all: &[T]| format!("{:?}", &all[place.saturating_sub(3)..all.len().min(place + 3)]);
+    let around =
+        |all: &[T]| format!("{:?}", &all[place.saturating_sub(3)..all.len().min(place + 3)]);
     assert!(
         got.len() == expected.len() && differs.is_none(),
         "{what}: {} of {}; at {place} {} instead of {}",

@@ -14,7 +14,7 @@ use common::outbox::{Relay, RelayError, RelaySettings};
 use journeys::harness::Journey;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use standalone::StackBuilder;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -80,19 +80,17 @@ impl Plumbing {
     ) -> Result<Self> {
         let journey = Journey::start_with(|stack| change(stack.only(&[]))).await?;
         sqlx::query("CREATE SCHEMA facts").execute(&journey.db).await?;
-        let url = journey.stack.database().superuser_url();
-        let options: PgConnectOptions = url.parse()?;
-        // The servers of the tests don't write each commit through at once.
-        let options = options.options([("search_path", "facts"), ("synchronous_commit", "on")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(20)
-            .acquire_timeout(Duration::from_secs(3))
-            .connect_with(options)
-            .await?;
+        let pool = connect(&journey, Duration::from_secs(3)).await?;
         let plumbing = include_str!("../../../crates/common/migrations/plumbing.sql");
         sqlx::raw_sql(plumbing).execute(&pool).await?;
         sqlx::raw_sql(TABLES).execute(&pool).await?;
         Ok(Self { journey, db: Db::from_pool(pool) })
+    }
+
+    /// From now on a database that is away is found out soon.
+    pub(crate) async fn grow_impatient(&mut self) -> Result<()> {
+        self.db = Db::from_pool(connect(&self.journey, Duration::from_millis(200)).await?);
+        Ok(())
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
@@ -176,6 +174,16 @@ impl Plumbing {
     pub(crate) async fn read(&self, topic: &'static str) -> Result<Vec<Seen>> {
         by_hand::read(self.bootstrap(), topic).await
     }
+}
+
+/// The test's own schema.
+async fn connect(journey: &Journey, patience: Duration) -> Result<PgPool> {
+    let url = journey.stack.database().superuser_url();
+    let options: PgConnectOptions = url.parse()?;
+    // The servers of the tests don't write each commit through at once.
+    let options = options.options([("search_path", "facts"), ("synchronous_commit", "on")]);
+    let pool = PgPoolOptions::new().max_connections(20).acquire_timeout(patience);
+    Ok(pool.connect_with(options).await?)
 }
 
 /// The effect of a note: that it is noted who worked on it.

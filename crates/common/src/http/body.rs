@@ -113,12 +113,30 @@ fn wrong_field(text: &str, path: &str, error: &serde_json::Error) -> Problem {
     // serde ends with where in the text; the field says it better.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     let path = if path == "." { "" } else { path };
-    let field = match missing_field(message) {
-        Some(name) if path.is_empty() => name.to_owned(),
-        Some(name) => format!("{path}.{name}"),
-        None => path.to_owned(),
+    let (field, message) = match missing_field(message) {
+        Some(name) if path.is_empty() => (name.to_owned(), "is missing".to_owned()),
+        Some(name) => (format!("{path}.{name}"), "is missing".to_owned()),
+        None => (path.to_owned(), asked_for(message)),
     };
     Problem::invalid("The body has wrong fields.").with_error(&field, message)
+}
+
+/// What is asked for, in place of what was sent: serde quotes that, and it may be
+/// a password in the wrong field.
+fn asked_for(message: &str) -> String {
+    // The last one is serde's own; what was sent stands before it.
+    let Some((_, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "an integer",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("must be {expected}")
 }
 
 fn missing_field(message: &str) -> Option<&str> {

@@ -25,6 +25,7 @@ pub(super) async fn start_database(stack: &mut Stack) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_is_killed_and_events_wait_for_it() -> Result<()> {
     let mut plumbing = Plumbing::start_with(|stack| stack.own_postgres()).await?;
+    plumbing.grow_impatient().await?;
     let hand = Hand::new(plumbing.bootstrap())?;
     let consumer = plumbing.consumer(noting("facts", "one"));
     let relay = plumbing.relay(100);
@@ -64,6 +65,7 @@ async fn the_database_is_killed_and_events_wait_for_it() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_is_killed_in_the_middle_of_a_batch() -> Result<()> {
     let mut plumbing = Plumbing::start_with(|stack| stack.own_postgres()).await?;
+    plumbing.grow_impatient().await?;
     let hand = Hand::new(plumbing.bootstrap())?;
     let sent: Vec<_> = (1..=300).map(|number| noted("a", number)).collect();
     futures::future::try_join_all(sent.iter().map(|event| hand.event(event))).await?;

@@ -122,6 +122,22 @@ async fn a_wrong_field_is_422_with_its_path() {
 }
 
 #[tokio::test]
+async fn a_wrong_field_says_what_is_asked_for_and_not_what_was_sent() {
+    for (body, message) in [
+        (r#"{"name":73918264}"#, "must be a string"),
+        (r#"{"name":["hunter2"]}"#, "must be a string"),
+        (r#"{"name":"x","items":"hunter2, expected a map"}"#, "must be a list"),
+        (r#"{"name":"x","items":[{"amountOf":"hunter2"}]}"#, "must be an integer"),
+        (r#""hunter2""#, "must be an object"),
+        (r#"{}"#, "is missing"),
+    ] {
+        let (status, problem) = json(body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(problem["errors"][0]["message"], message, "{body}: {problem}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_413_however_it_is_sent() {
     let body = |size: usize| {
         let frame = r#"{"name":""}"#.len();
