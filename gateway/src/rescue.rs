@@ -10,7 +10,7 @@ use common::problem::Problem;
 use http::header::{ALLOW, CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
-use crate::routes::{Route, Upstream};
+use crate::routes::{ROUTES, Route, Upstream};
 use crate::trace::Trace;
 
 /// Why the gateway answers itself.
@@ -179,15 +179,23 @@ pub(crate) fn finish(mut response: Response, uri: &Uri, trace: &Trace) -> Respon
     // Busy and Down come in thousands a second when they come: they are counted, and the change of
     // state is logged once by the upstream.
     if failure.is_ours() {
-        tracing::warn!(trace_id = trace.id(), path = uri.path(), ?failure, "a request failed here");
+        tracing::warn!(trace_id = trace.id(), path = shown(uri), ?failure, "a request failed here");
     } else {
-        tracing::debug!(trace_id = trace.id(), path = uri.path(), ?failure, "answered here");
+        tracing::debug!(trace_id = trace.id(), path = shown(uri), ?failure, "answered here");
     }
     let (head, body) = failure.problem().at(uri.path()).into_response().into_parts();
     // What other layers have added stays: CORS, the rate.
     response.headers_mut().extend(head.headers);
     failure.add_headers(response.headers_mut());
     response.map(|_empty| body)
+}
+
+/// The path as a log may hold it: what is in the table, and ids.
+fn shown(uri: &Uri) -> String {
+    let in_table = |segment: &str| {
+        ROUTES.iter().any(|route| route.path.split('/').any(|own| own == segment))
+    };
+    common::trace::ids_only(uri.path(), in_table)
 }
 
 impl IntoResponse for Failure {

@@ -34,7 +34,7 @@ pub enum LogFormat {
 /// broker is away, and our own contexts tell them too.
 const LIBRARIES: &str = "hyper=warn,hyper_util=warn,h2=warn,sqlx=warn,rdkafka=warn,rdkafka::client=off,\
     librdkafka=warn,reqwest=warn,rustls=warn,tower=warn,tower_http=warn,opentelemetry=warn,\
-    opentelemetry_sdk=warn";
+    opentelemetry_sdk=warn,axum_reverse_proxy=warn";
 
 /// Why there are no logs.
 #[derive(Debug, thiserror::Error)]

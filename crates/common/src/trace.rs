@@ -78,8 +78,8 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    // The path, which holds ids; never the query string, which may hold anything.
-    let path = request.uri().path().to_owned();
+    // Never the query string, which may hold anything.
+    let path = ids_only(request.uri().path(), |segment| route.split('/').any(|own| own == segment));
     let request_id = header_text(&request, "x-request-id").to_owned();
     let span = tracing::info_span!(
         "request",
@@ -112,6 +112,18 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// A path as a log may hold it: what is known of it, and ids. The rest is the
+/// caller's, and may be a name or a password that has gone astray.
+#[must_use]
+pub fn ids_only(path: &str, is_known: impl Fn(&str) -> bool) -> String {
+    let shown = path.split('/').map(|segment| {
+        let is_harmless =
+            segment.is_empty() || is_known(segment) || uuid::Uuid::try_parse(segment).is_ok();
+        if is_harmless { segment } else { "…" }
+    });
+    shown.collect::<Vec<_>>().join("/")
 }
 
 fn header_text<'a>(request: &'a Request, name: &str) -> &'a str {

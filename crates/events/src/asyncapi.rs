@@ -1,5 +1,5 @@
 //! The AsyncAPI 3.0 document of the topics and events, made from the
-//! [`catalogue`](crate::catalogue).
+//! [`catalogue`].
 
 use serde_json::{Map, Value, json};
 

@@ -128,7 +128,7 @@ async fn a_request_is_one_line_without_query_body_or_token() {
     let lines = Lines::default();
     let dispatch = dispatch("test", LogFormat::Json, "info", lines.clone()).unwrap();
     let guard = tracing::dispatcher::set_default(&dispatch);
-    let request = http::Request::post("/notes/7?userName=hunter2")
+    let request = http::Request::post("/notes/018f2c3e-0000-7000-8000-000000000001?userName=hunter2")
         .header("authorization", "Bearer hunter2")
         .header("idempotency-key", "hunter2")
         .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -139,7 +139,7 @@ async fn a_request_is_one_line_without_query_body_or_token() {
     assert_eq!(response.status(), 200);
     let lines = lines.read();
     assert_eq!(lines.len(), 1);
-    assert_eq!(lines[0]["path"], "/notes/7");
+    assert_eq!(lines[0]["path"], "/notes/018f2c3e-0000-7000-8000-000000000001");
     assert_eq!(lines[0]["http.route"], "/notes/{id}");
     assert_eq!(lines[0]["status"], 200);
     assert_eq!(lines[0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");

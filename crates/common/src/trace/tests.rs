@@ -67,6 +67,18 @@ fn only_a_trace_context_is_read() {
 }
 
 #[test]
+fn of_a_path_only_what_is_known_and_ids_are_shown() {
+    let id = "018f2c3e-0000-7000-8000-000000000001";
+    let shown = |path: &str| ids_only(path, |segment| ["notes", "{id}"].contains(&segment));
+    assert_eq!(shown(&format!("/notes/{id}")), format!("/notes/{id}"));
+    assert_eq!(shown("/notes"), "/notes");
+    assert_eq!(shown("/notes/someone@example.com"), "/notes/…");
+    assert_eq!(shown("/notes/010-000-0000/%ff"), "/notes/…/…");
+    assert_eq!(shown("/hunter2//x"), "/…//…");
+    assert_eq!(shown("/"), "/");
+}
+
+#[test]
 fn a_metric_has_few_methods() {
     assert_eq!(method_label(&http::Method::PATCH), "PATCH");
     assert_eq!(method_label(&"BREW".parse().unwrap()), "other");

@@ -1,6 +1,6 @@
 //! The steps that commit together, one verb for each file; and, outside of any
-//! transaction, what proves who somebody is ([`prove_person`], [`prove_bearer`])
-//! and what that needs ([`hash_password`], [`sign_token`]).
+//! transaction, what proves who somebody is (`prove_person`, `prove_bearer`)
+//! and what that needs (`hash_password`, `sign_token`).
 
 mod cancel_certification;
 mod certify_loan_request;

@@ -75,7 +75,7 @@ pub async fn list(
     query.build_query_as().fetch_all(pool).await
 }
 
-/// How many there are in the list, counted up to one more than [`COUNT_MAX`].
+/// How many there are in the list, counted up to one more than `COUNT_MAX`.
 ///
 /// # Errors
 /// What the database says.
