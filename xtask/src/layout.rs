@@ -278,16 +278,28 @@ fn lengths(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The lines that are code, up to the tests at a file's end, with their numbers.
+/// The lines that are code, with their numbers: without comments, and without
+/// the tests, which are a file of their own (`mod tests;`, wherever it is
+/// declared) or the end of this one (`mod tests {`).
 fn code_lines(file: &Path) -> Result<Vec<(usize, String)>> {
     let text = fs::read_to_string(file)?;
-    Ok(text
-        .lines()
-        .enumerate()
-        .map(|(number, line)| (number + 1, line.trim().to_owned()))
-        .take_while(|(_, line)| line != "#[cfg(test)]")
-        .filter(|(_, line)| !line.starts_with("//"))
-        .collect())
+    let mut lines = Vec::new();
+    let mut of_tests = false;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if of_tests {
+            if line.ends_with('{') && line.contains("mod ") {
+                break;
+            }
+            of_tests = line.starts_with("#[");
+            continue;
+        }
+        of_tests = line == "#[cfg(test)]";
+        if !of_tests && !line.starts_with("//") {
+            lines.push((number + 1, line.to_owned()));
+        }
+    }
+    Ok(lines)
 }
 
 /// Rust sources below a folder, or the one file, without files of tests.

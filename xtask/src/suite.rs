@@ -104,7 +104,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         }
         println!("\n== {}: {}", step.name, step.command.join(" "));
         let started = Instant::now();
-        let passed = execute(root, &step)?;
+        let passed = execute(root, &step).unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            false
+        });
         let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
         outcomes.push((step.name, outcome, started.elapsed()));
     }

@@ -38,11 +38,6 @@ impl Contract {
         Self::read("openapi.json")
     }
 
-    /// What one service answers, inner routes too.
-    pub(crate) fn of_service(service: Service) -> Result<Self> {
-        Self::read(&format!("{service}.openapi.json"))
-    }
-
     fn read(file: &str) -> Result<Self> {
         Ok(Self { document: read_document(file)? })
     }
@@ -95,12 +90,6 @@ impl<'a> Operation<'a> {
         places
     }
 
-    /// The names of the parameters in the query string.
-    pub(crate) fn query_names(&self) -> Vec<String> {
-        let places = self.places().into_iter();
-        places.filter(|place| place.within == "query").map(|place| place.name).collect()
-    }
-
     /// The fields of the body, in whichever media type it may come.
     pub(crate) fn body_fields(&self) -> Vec<&'a str> {
         let mut fields = Vec::new();
@@ -111,18 +100,6 @@ impl<'a> Operation<'a> {
         fields.sort_unstable();
         fields.dedup();
         fields
-    }
-
-    /// Which media types its body may have.
-    pub(crate) fn media_types(&self) -> Vec<&'a str> {
-        members(&self.described["requestBody"]["content"]).map(|(name, _)| name).collect()
-    }
-
-    /// Every answer: the status, and what is said of it.
-    pub(crate) fn answers(&self) -> Vec<(u16, &'a Value)> {
-        members(&self.described["responses"])
-            .map(|(status, answer)| (status.parse().unwrap(), self.contract.resolved(answer)))
-            .collect()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::contract::{Contract, Findings, Operation, Place, service_of};
 use crate::scene::{Scene, doors, listed, never_was};
 
 mod apart;
+mod streams;
 
 /// Which of the owner's ids is tried.
 #[derive(Clone, Copy)]

@@ -36,8 +36,6 @@ pub(crate) struct Scene {
     pub(crate) message: String,
     /// The place of an entry in the feed.
     pub(crate) entry: String,
-    /// The stranger's own loan, which waits.
-    pub(crate) strangers_loan: String,
 }
 
 impl Scene {
@@ -68,7 +66,6 @@ impl Scene {
             officer,
             loan,
             repayment,
-            strangers_loan,
         })
     }
 }

@@ -31,10 +31,11 @@ const ENDED_WITHIN: Duration = Duration::from_secs(5);
 async fn secrets_are_nowhere_and_personal_data_only_where_they_must_be() -> Result<()> {
     let key = Key::generate();
     let mut journey = Journey::start_with(|stack| {
-        stack
-            .own_postgres()
-            .env_for_all("LOG_LEVEL", TALKATIVE)
-            .env(Service::LoanAuth, "TOKEN_SIGNING_KEYS", &key.pem())
+        stack.own_postgres().env_for_all("LOG_LEVEL", TALKATIVE).env(
+            Service::LoanAuth,
+            "TOKEN_SIGNING_KEYS",
+            &key.pem(),
+        )
     })
     .await?;
     let play = Play::whole(&mut journey).await?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use journeys::client::{Answer, Client};
 use journeys::harness::Journey;
-use reqwest::{Method, RequestBuilder};
 use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use standalone::Service;
 

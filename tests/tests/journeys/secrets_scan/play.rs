@@ -1,7 +1,7 @@
 //! A journey in which everything secret and personal is used, rightly and
 //! wrongly, and every answer is kept.
 
-use std::time::{Duration, Instant};
+mod around;
 
 use anyhow::{Result, ensure};
 use journeys::client::{
@@ -153,7 +153,11 @@ impl Play {
     async fn logs_in(&mut self) -> Result<String> {
         let user = self.who.user_id.clone();
         let form = |password: &str| {
-            [("grant_type", "password".to_owned()), ("username", user.clone()), ("password", password.to_owned())]
+            [
+                ("grant_type", "password".to_owned()),
+                ("username", user.clone()),
+                ("password", password.to_owned()),
+            ]
         };
         for (password, wanted) in [(WRONG, 400), (FIRST, 200)] {
             let request = self.client.request(Method::POST, "/auth/token");
@@ -176,7 +180,9 @@ impl Play {
         ] {
             self.post("/auth/token", "", &body).await?.expect(400)?;
         }
-        for text in [format!("grant_type=password&password={WRONG}&password={WRONG}"), format!("%{WRONG}")] {
+        for text in
+            [format!("grant_type=password&password={WRONG}&password={WRONG}"), format!("%{WRONG}")]
+        {
             let request = self.client.request(Method::POST, "/auth/token").body(text);
             let request = request.header("Content-Type", "application/x-www-form-urlencoded");
             self.keep(request).await?.expect(400)?;
@@ -185,20 +191,22 @@ impl Play {
     }
 
     async fn changes_the_password(&mut self, token: String) -> Result<String> {
-        for (old, new, wanted) in [
-            (WRONG, SECOND, 403),
-            (FIRST, SHORT, 422),
-            (FIRST, COMMON, 422),
-            (FIRST, SECOND, 200),
-        ] {
+        for (old, new, wanted) in
+            [(WRONG, SECOND, 403), (FIRST, SHORT, 422), (FIRST, COMMON, 422), (FIRST, SECOND, 200)]
+        {
             let body = json!({ "oldPassword": old, "userPassword": new });
             self.patch("/customers/me", &token, &body).await?.expect(wanted)?;
         }
-        self.post("/loanRequests", &token, &json!({ "requestId": "01", "requestName": "Old", "amountOfMoney": 1 }))
-            .await?
-            .expect(403)?;
+        self.post(
+            "/loanRequests",
+            &token,
+            &json!({ "requestId": "01", "requestName": "Old", "amountOfMoney": 1 }),
+        )
+        .await?
+        .expect(403)?;
         self.who.password = SECOND.into();
-        let body = json!({ "grant_type": "password", "username": self.who.user_id, "password": SECOND });
+        let body =
+            json!({ "grant_type": "password", "username": self.who.user_id, "password": SECOND });
         self.post("/auth/token", "", &body).await?.expect(200)?.text_at("/access_token")
     }
 
@@ -244,7 +252,8 @@ impl Play {
             (format!("userPassword={SECOND}"), "application/x-www-form-urlencoded", 415),
         ] {
             for base in [self.client.clone(), self.requests.clone()] {
-                let request = base.request(Method::POST, "/loanRequests").header("Content-Type", kind);
+                let request =
+                    base.request(Method::POST, "/loanRequests").header("Content-Type", kind);
                 self.keep(request.body(text.clone())).await?.expect(wanted)?;
             }
         }
@@ -265,7 +274,8 @@ impl Play {
         let request = self.client.request(Method::POST, "/loanRequests");
         self.keep(request.header("Idempotency-Key", &key).json(&other)).await?.expect(422)?;
         // By token, and by both; the registered number goes with these.
-        let bearers = json!({ "requestId": "01", "requestName": "Deposit", "amountOfMoney": 2_000 });
+        let bearers =
+            json!({ "requestId": "01", "requestName": "Deposit", "amountOfMoney": 2_000 });
         self.post("/loanRequests", token, &bearers).await?.expect(201)?;
         self.post("/loanRequests", token, &self.application(SECOND)).await?.expect(201)?;
         let loan = loans.swap_remove(0);
@@ -294,7 +304,9 @@ impl Play {
         let answer = self.post("/loanRequests", "", &body).await?.expect(201)?;
         let item = id_of(answer.header("location"))?;
         journey.waits(officer, &item).await?;
-        self.patch(&format!("/loanManagers/{item}"), officer, &json!({ "loanStatus": "05" })).await?.expect(200)?;
+        self.patch(&format!("/loanManagers/{item}"), officer, &json!({ "loanStatus": "05" }))
+            .await?
+            .expect(200)?;
         // One that cannot be: compensated, and the customer told why.
         body["loanId"] = json!(never_was());
         let answer = self.post("/loanRequests", "", &body).await?.expect(201)?;
@@ -314,9 +326,11 @@ impl Play {
             body["userPassword"] = json!(password);
             self.post("/loanRequests", "", &body).await?.expect(wanted)?;
         }
-        let body = json!({ "grant_type": "password", "username": DEMO_USER, "password": DEMO_PASSWORD });
+        let body =
+            json!({ "grant_type": "password", "username": DEMO_USER, "password": DEMO_PASSWORD });
         self.post("/auth/token", "", &body).await?.expect(200)?;
-        let form = [("grant_type", "password"), ("username", DEMO_USER), ("password", DEMO_PASSWORD)];
+        let form =
+            [("grant_type", "password"), ("username", DEMO_USER), ("password", DEMO_PASSWORD)];
         let request = self.client.request(Method::POST, "/auth/token").form(&form);
         self.keep(request).await?.expect(200)?;
         Ok(())
@@ -345,17 +359,21 @@ impl Play {
             }
             self.keep(get("/loanRequests".into()).basic_auth(&user, Some(MISPLACED))).await?;
             self.keep(get("/loanRequests".into()).bearer_auth(MISPLACED)).await?;
-            self.keep(get("/loanRequests".into()).header("Cookie", format!("token={token}"))).await?;
-            let odd = get("/loanRequests".into()).bearer_auth(token).header("Idempotency-Key", MISPLACED);
+            self.keep(get("/loanRequests".into()).header("Cookie", format!("token={token}")))
+                .await?;
+            let odd =
+                get("/loanRequests".into()).bearer_auth(token).header("Idempotency-Key", MISPLACED);
             self.keep(odd.header("If-Match", MISPLACED).header("User-Agent", &user)).await?;
         }
         Ok(())
     }
 
     async fn calls_the_inner_api(&mut self, credential: &str) -> Result<()> {
-        for (field, value) in
-            [("userPassword", json!(NUMBER.parse::<i64>()?)), ("token", json!(7)), ("requestId", json!(WRONG))]
-        {
+        for (field, value) in [
+            ("userPassword", json!(NUMBER.parse::<i64>()?)),
+            ("token", json!(7)),
+            ("requestId", json!(WRONG)),
+        ] {
             let mut body = self.application(SECOND);
             body["loanRequestId"] = json!(never_was());
             body["clientAddress"] = json!("192.0.2.1");
@@ -365,55 +383,6 @@ impl Play {
             // This one is kept under a name of its own: it is no answer of a customer's.
             let answer = self.keep(request).await?;
             ensure!(answer.status == 422, "{field}: {}", answer.text);
-        }
-        Ok(())
-    }
-
-    async fn looks_around(
-        &mut self,
-        journey: &Journey,
-        token: &str,
-        officer: &str,
-        loan: &str,
-    ) -> Result<()> {
-        let seen = |answer: &Answer| answer.json()["outstanding"] == 0;
-        let path = format!("/loanStatus/loans/{loan}");
-        journey.client.wait_for(&path, token, SEEN_WITHIN, seen).await?;
-        let paths = [
-            "/customers/me", "/loanRequests", "/loanAuths", "/loanMessengers?size=200", "/loanStatus?size=200",
-            "/loanManagers?loanStatus=all&size=200", "/.well-known/jwks.json", "/actuator/health",
-        ];
-        for token in [token, officer, ""] {
-            for path in paths {
-                self.get(path, token).await?;
-            }
-            for path in ["/loanRequests", "/loanAuths", "/loanManagers", "/loanStatus/loans"] {
-                self.get(&format!("{path}/{loan}"), token).await?;
-            }
-        }
-        let request = self.client.request(Method::GET, "/loanStatus/stream").bearer_auth(token);
-        let mut stream = request.send().await?;
-        let (mut text, until) = (String::new(), Instant::now() + Duration::from_secs(1));
-        while Instant::now() < until && !text.contains("LoanRepaid") {
-            let chunk = tokio::time::timeout(Duration::from_secs(1), stream.chunk()).await;
-            text.push_str(&String::from_utf8_lossy(&chunk.ok().transpose()?.flatten().unwrap_or_default()));
-        }
-        ensure!(text.contains("LoanRepaid"), "the stream: {text}");
-        self.answers.push(Kept { status: 200, method: "GET".into(), path: "/loanStatus/stream".into(), text });
-        Ok(())
-    }
-
-    async fn applies_while_loan_auth_is_away(&mut self, journey: &mut Journey) -> Result<()> {
-        journey.stack.service_mut(Service::LoanAuth).pause()?;
-        self.post("/loanRequests", "", &self.application(SECOND)).await?;
-        journey.stack.service_mut(Service::LoanAuth).resume()?;
-        journey.stack.service_mut(Service::LoanAuth).kill()?;
-        self.post("/loanRequests", "", &self.application(SECOND)).await?.expect(503)?;
-        journey.stack.service_mut(Service::LoanAuth).start_again().await?;
-        let until = Instant::now() + SEEN_WITHIN;
-        while self.post("/loanRequests", "", &self.application(SECOND)).await?.status != 201 {
-            ensure!(Instant::now() < until, "it does not heal by itself");
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
     }

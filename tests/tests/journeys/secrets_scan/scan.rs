@@ -171,7 +171,8 @@ impl Scan {
             findings.check(seen, || format!("nothing was on {}", topic.name));
         }
         for schema in SCHEMAS {
-            let is_it = |place: &Place| matches!(place, Place::Table { schema: own, .. } if own == schema);
+            let is_it =
+                |place: &Place| matches!(place, Place::Table { schema: own, .. } if own == schema);
             let seen = self.0.iter().filter(|(place, _)| is_it(place)).count();
             findings.check(seen > 20, || format!("{seen} values were in {schema}"));
         }
@@ -200,7 +201,8 @@ impl Scan {
                     is_where_it_may = true;
                 } else if told.insert(place) {
                     let what = needle.what;
-                    findings.check(false, || format!("{what} is in {place:?}: …{}…", around(text, at)));
+                    findings
+                        .check(false, || format!("{what} is in {place:?}: …{}…", around(text, at)));
                 }
             }
         }
@@ -232,7 +234,10 @@ fn may_be(kind: Kind, place: &Place) -> bool {
             // What waits to be sent, or was sent, is what the topic may hold.
             let is_public = table == "outbox" && schema != "loan_auth";
             let schemas: &[&str] = match kind {
-                Kind::Hash => return (schema == "loan_auth" && table == "person") && column == "password_hash",
+                Kind::Hash => {
+                    return (schema == "loan_auth" && table == "person")
+                        && column == "password_hash";
+                }
                 Kind::Secret | Kind::Token => &[],
                 Kind::RequestMobile => &["loan_auth", "loan_request", "loan_manager"],
                 Kind::Mobile | Kind::Name | Kind::Login => {
@@ -254,7 +259,13 @@ fn may_be(kind: Kind, place: &Place) -> bool {
                 }
                 Kind::Login => {
                     // In a token it is what the token says.
-                    below(&["/customers", "/loanRequests", "/loanManagers", "/loanAuths", "/auth/token"])
+                    below(&[
+                        "/customers",
+                        "/loanRequests",
+                        "/loanManagers",
+                        "/loanAuths",
+                        "/auth/token",
+                    ])
                 }
                 Kind::Email => below(&["/customers"]),
             }
@@ -275,7 +286,11 @@ async fn tables(journey: &Journey) -> Result<Vec<(Place, String)>> {
         let rows: Vec<Value> =
             sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(&journey.db).await?;
         for (column, value) in rows.iter().filter_map(Value::as_object).flatten() {
-            let place = Place::Table { schema: schema.clone(), table: table.clone(), column: column.clone() };
+            let place = Place::Table {
+                schema: schema.clone(),
+                table: table.clone(),
+                column: column.clone(),
+            };
             values.push((place.clone(), value.to_string()));
             // A text that holds JSON is read twice, as its reader will.
             if let Some(text) = value.as_str() {

@@ -73,8 +73,7 @@ pub(super) async fn of_a_password(
     }
     for (door, requests) in doors(journey, Service::LoanRequest)? {
         for login in [&here, &there] {
-            let answer =
-                apply(&requests, &login.access, &bearers_application()).await?;
+            let answer = apply(&requests, &login.access, &bearers_application()).await?;
             findings.check(answer.status == 403, || format!("applying at {door}: {}", answer.text));
             requests
                 .get("/loanRequests", &login.access)
