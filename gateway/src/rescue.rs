@@ -192,9 +192,8 @@ pub(crate) fn finish(mut response: Response, uri: &Uri, trace: &Trace) -> Respon
 
 /// The path as a log may hold it: what is in the table, and ids.
 fn shown(uri: &Uri) -> String {
-    let in_table = |segment: &str| {
-        ROUTES.iter().any(|route| route.path.split('/').any(|own| own == segment))
-    };
+    let in_table =
+        |segment: &str| ROUTES.iter().any(|route| route.path.split('/').any(|own| own == segment));
     common::trace::ids_only(uri.path(), in_table)
 }
 

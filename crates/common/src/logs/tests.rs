@@ -128,12 +128,13 @@ async fn a_request_is_one_line_without_query_body_or_token() {
     let lines = Lines::default();
     let dispatch = dispatch("test", LogFormat::Json, "info", lines.clone()).unwrap();
     let guard = tracing::dispatcher::set_default(&dispatch);
-    let request = http::Request::post("/notes/018f2c3e-0000-7000-8000-000000000001?userName=hunter2")
-        .header("authorization", "Bearer hunter2")
-        .header("idempotency-key", "hunter2")
-        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-        .body(axum::body::Body::from("hunter2"))
-        .unwrap();
+    let request =
+        http::Request::post("/notes/018f2c3e-0000-7000-8000-000000000001?userName=hunter2")
+            .header("authorization", "Bearer hunter2")
+            .header("idempotency-key", "hunter2")
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .body(axum::body::Body::from("hunter2"))
+            .unwrap();
     let response = router.oneshot(request).await.unwrap();
     drop(guard);
     assert_eq!(response.status(), 200);
