@@ -38,6 +38,11 @@ impl Contract {
         Self::read("openapi.json")
     }
 
+    /// What one service answers, inner routes too.
+    pub(crate) fn of_service(service: Service) -> Result<Self> {
+        Self::read(&format!("{service}.openapi.json"))
+    }
+
     fn read(file: &str) -> Result<Self> {
         Ok(Self { document: read_document(file)? })
     }
@@ -88,6 +93,12 @@ impl<'a> Operation<'a> {
         places.sort();
         places.dedup();
         places
+    }
+
+    /// The names of the parameters in the query string.
+    pub(crate) fn query_names(&self) -> Vec<String> {
+        let places = self.places().into_iter();
+        places.filter(|place| place.within == "query").map(|place| place.name).collect()
     }
 
     /// The fields of the body, in whichever media type it may come.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,11 +18,15 @@ pub(crate) async fn exchange(address: &str, request: &[u8]) -> Result<(u16, Stri
     // The other side may close before it has read all: what it said counts.
     let written = stream.write_all(request).await;
     let mut answer = Vec::new();
-    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("no end came")?;
+    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let Ok(read) = read else {
+        let request = String::from_utf8_lossy(&request[..request.len().min(400)]);
+        bail!("no end came after {text:?} to {request:?}");
+    };
     if answer.is_empty() {
         written.and(read.map(|_| ()))?;
     }
-    let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     Ok((status.unwrap_or(0), text))
 }

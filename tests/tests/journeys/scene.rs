@@ -36,6 +36,8 @@ pub(crate) struct Scene {
     pub(crate) message: String,
     /// The place of an entry in the feed.
     pub(crate) entry: String,
+    /// The stranger's own loan, which waits.
+    pub(crate) strangers_loan: String,
 }
 
 impl Scene {
@@ -66,6 +68,7 @@ impl Scene {
             officer,
             loan,
             repayment,
+            strangers_loan,
         })
     }
 }

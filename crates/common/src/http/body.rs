@@ -88,6 +88,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if depth(text) > DEPTH_MAX {
         return Err(malformed(&format!("The body is nested deeper than {DEPTH_MAX}.")));
     }
+    if !text.trim_start().starts_with('{') {
+        // A type of ours would be read from a list as well, field by field.
+        return Err(wrong_shape(text));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -101,6 +105,13 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 
 fn not_json(error: &serde_json::Error) -> Problem {
     malformed(&format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))
+}
+
+fn wrong_shape(text: &str) -> Problem {
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Err(error) => not_json(&error),
+        Ok(_) => Problem::invalid("The body has wrong fields.").with_error("", "must be an object"),
+    }
 }
 
 /// A body that is JSON but not what is asked for. The rest of it is looked at

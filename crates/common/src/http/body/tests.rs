@@ -109,7 +109,8 @@ async fn a_wrong_field_is_422_with_its_path() {
         (r#"{"name":"x","items":[{}]}"#, "items[0].amountOf"),
         (r#"{"items":[]}"#, "name"),
         (r#"{"name":null}"#, "name"),
-        ("[1]", "[0]"),
+        ("[1]", ""),
+        (r#"["x",[]]"#, ""),
         ("7", ""),
     ] {
         let (status, problem) = json(body).await;
