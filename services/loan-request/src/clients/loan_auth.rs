@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::domain::standing::{Refusal, Verdict, Withdrawal};
+use crate::domain::standing::{Verdict, Withdrawal};
 use crate::domain::submission::Submission;
 
 /// loan-auth, as this service speaks to it. Cloning is cheap.
@@ -244,7 +244,7 @@ fn read(id: LoanRequestId, answer: &Answer) -> Result<Certification, NoAnswer> {
         Outcome::Certified { customer_id } => {
             Certification::Decided(Verdict::Certified(customer_id))
         }
-        Outcome::Refused => Certification::Decided(Verdict::Refused(Refusal::WrongProof)),
+        Outcome::Refused => Certification::Decided(Verdict::Refused),
         Outcome::Voided => Certification::Decided(Verdict::Withdrawn(Withdrawal::Voided)),
         Outcome::Throttled { retry_after_seconds } => Certification::Throttled {
             retry_after: Duration::from_secs(retry_after_seconds.into()),

@@ -21,7 +21,7 @@ pub enum Standing {
     Certified(CustomerId),
     /// loan-manager has it.
     Received(CustomerId),
-    /// Not certified: the proof was wrong, or too many were wrong before it.
+    /// Not certified: the proof was wrong.
     Refused,
     /// Not certified: nobody was asked, or nobody answered in time.
     Withdrawn,
@@ -35,19 +35,13 @@ pub enum Verdict {
     /// It is this customer's.
     Certified(CustomerId),
     /// The caller did not prove to be the customer.
-    Refused(Refusal),
+    Refused,
     /// It is not certified and never will be.
     Withdrawn(Withdrawal),
 }
 
-/// Why a caller was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// What was sent as a proof is wrong.
-    WrongProof,
-    /// Too many proofs were wrong before this one; it was not looked at.
-    Throttled,
-}
+/// Why a caller was refused, as it is kept with the request: there is one reason.
+pub const WRONG_PROOF: &str = "wrong-proof";
 
 /// Why a request was withdrawn before anyone was certified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +50,6 @@ pub enum Withdrawal {
     Unreachable,
     /// The answer did not come in time, and the question was taken back.
     Voided,
-}
-
-impl Refusal {
-    /// As it is kept with the request.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::WrongProof => "wrong-proof",
-            Self::Throttled => "throttled",
-        }
-    }
 }
 
 impl Withdrawal {
@@ -150,7 +133,7 @@ impl Standing {
     pub fn settle(self, verdict: Verdict) -> Result<Step, Contradiction> {
         let said = match verdict {
             Verdict::Certified(customer) => Self::Certified(customer),
-            Verdict::Refused(_) => Self::Refused,
+            Verdict::Refused => Self::Refused,
             Verdict::Withdrawn(_) => Self::Withdrawn,
         };
         match (self, said) {

@@ -53,7 +53,7 @@ pub(super) struct LoanRequestBody {
     /// Whose it is, once that is certified.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
-    /// Why it was refused (officers only): `wrong-proof` or `throttled`.
+    /// Why it was refused (officers only): `wrong-proof`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "wrong-proof")]
     reason: Option<String>,

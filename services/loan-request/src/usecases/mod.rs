@@ -3,6 +3,7 @@
 
 mod compensate_loan_request;
 mod decide_loan_request;
+mod forget_loan_request;
 mod receive_loan_request;
 mod replay_loan_request;
 mod settle_certification;
@@ -10,6 +11,7 @@ mod submit_loan_request;
 
 pub use compensate_loan_request::{Rejection, compensate_loan_request};
 pub use decide_loan_request::decide_loan_request;
+pub use forget_loan_request::forget_loan_request;
 pub use receive_loan_request::receive_loan_request;
 pub use replay_loan_request::{Replay, replay_loan_request};
 pub use settle_certification::settle_certification;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::StepError;
-use crate::domain::standing::{Step, Verdict};
+use crate::domain::standing::{Step, Verdict, WRONG_PROOF};
 use crate::store::loan_request::{self, Change};
 
 /// Brings the request to where the decision puts it. One that ended without a
@@ -26,7 +26,7 @@ pub async fn settle_certification(
     let Step::Applied(standing) = step else { return Ok(step) };
     let reason = match verdict {
         Verdict::Certified(_) => None,
-        Verdict::Refused(refusal) => Some(refusal.code()),
+        Verdict::Refused => Some(WRONG_PROOF),
         Verdict::Withdrawn(withdrawal) => Some(withdrawal.code()),
     };
     let change = Change { standing, loan_id: None, reason, comment: None, at };

@@ -15,9 +15,9 @@ use common::db::described;
 use common::idempotency::{self, Claim, IdempotencyKey};
 use serde::Serialize;
 
-use super::{Desk, Replay, StepError, replay_loan_request, settle_certification};
+use super::{Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification};
 use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Proof, Question};
-use crate::domain::standing::{Refusal, Standing, Verdict, Withdrawal};
+use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::domain::submission::{Bearer, Submission, caller};
 use crate::error::Error;
 use crate::store::loan_request::{self, LoanRequest};
@@ -188,7 +188,7 @@ async fn certify(
     match desk.auth.certify(permit, question).await {
         Ok(Certification::Decided(verdict)) => conclude(desk, request, verdict).await,
         Ok(Certification::Throttled { retry_after }) => {
-            settle(desk, id, Verdict::Refused(Refusal::Throttled)).await?;
+            forget(desk, id).await;
             Err(Error::Throttled { retry_after })
         }
         Err(NoAnswer::NotTaken) => {
@@ -224,8 +224,20 @@ async fn conclude(
             request.version += 1;
             Ok(Submitted::Certified { request, replayed: false })
         }
-        Verdict::Refused(_) => Err(Error::Refused),
+        Verdict::Refused => Err(Error::Refused),
         Verdict::Withdrawn(_) => Err(Error::unavailable()),
+    }
+}
+
+/// Removes a request that loan-auth has not looked at. Should the database fail
+/// now, the request is voided later like any that is undecided.
+async fn forget(desk: &Desk, id: LoanRequestId) {
+    let forgotten = desk
+        .db
+        .in_tx("forget_loan_request", async |tx| forget_loan_request(tx, id).await)
+        .await;
+    if let Err(error) = forgotten {
+        later(id, &error);
     }
 }
 

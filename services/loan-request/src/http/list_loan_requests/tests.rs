@@ -4,7 +4,7 @@ use ::events::{CustomerId, LoanRequestId};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::domain::standing::{Refusal, Standing, Verdict, Withdrawal};
+use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::http::testing::{Answer, World};
 use crate::store::loan_request::{self, Change};
 use crate::usecases::settle_certification;
@@ -61,7 +61,7 @@ async fn everybody_sees_what_is_theirs_to_see(pool: PgPool) {
     loan_request::write(&mut connection, compensated, change).await.unwrap();
     drop(connection);
     let others = world.settled(Verdict::Certified(other)).await;
-    let refused = world.settled(Verdict::Refused(Refusal::WrongProof)).await;
+    let refused = world.settled(Verdict::Refused).await;
     world.settled(Verdict::Withdrawn(Withdrawal::Voided)).await;
     world.clock.advance(time::Duration::milliseconds(1));
     let undecided = world.left_undecided(world.clock.now()).await;

@@ -153,9 +153,8 @@ async fn too_many_failures_are_told_to_wait(pool: PgPool) {
     let answer = world.submit_under("key", &World::application()).await;
     answer.must_be_problem(429, "too-many-failures");
     assert_eq!(answer.header("retry-after"), "17");
-    let row = world.only_row().await;
-    assert_eq!((row.standing, row.reason.as_deref()), (Standing::Refused, Some("throttled")));
-    assert_eq!(world.keys().await, 0);
+    // Nothing is left of it, or a flood would fill the table.
+    assert_eq!((world.rows().await, world.keys().await), (0, 0));
     assert!(world.wire.voided().is_empty());
     assert_eq!(world.submit_under("key", &World::application()).await.status, 201);
 }

@@ -6,7 +6,7 @@ mod write;
 pub use read::{Start, Undecided, count, find, list, undecided};
 pub use write::{
     Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused,
-    receive_pending, write,
+    receive_pending, remove_undecided, write,
 };
 
 use ::events::codes::RequestStatus;

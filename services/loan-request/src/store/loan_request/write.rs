@@ -159,6 +159,25 @@ pub async fn receive_pending(
     Ok(done.rows_affected() == 1)
 }
 
+/// Removes the request if it is undecided; says whether it was. One that was
+/// decided meanwhile stays.
+///
+/// # Errors
+/// What the database says.
+pub async fn remove_undecided(
+    tx: &mut PgConnection,
+    id: LoanRequestId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "DELETE FROM loan_request
+         WHERE loan_request_id = $1 AND status = '인증대기' AND customer_id IS NULL",
+    )
+    .bind(id)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Takes at most `limit` requests whose decision is overdue, for asking. Nobody
 /// else takes them until `pause`, doubled with every earlier attempt up to
 /// `pause_max`, is over; should this process die, somebody does then.
