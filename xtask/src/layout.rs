@@ -28,8 +28,9 @@ const REQUIRED: &[&str] = &[
     "src/store/mod.rs",
 ];
 
-/// What a service may have under `src`, beside what it must.
-const OPTIONAL: &[&str] = &["publish.rs", "clients", "tasks"];
+/// What a service may have under `src`, beside what it must; `config` for the tests
+/// of its settings.
+const OPTIONAL: &[&str] = &["publish.rs", "clients", "tasks", "config"];
 
 /// A room, and the words that its files must not contain.
 struct Room {

@@ -31,7 +31,8 @@ impl common::service::App for App {
         .context("TOKEN_SIGNING_KEYS")?;
         // Our own tokens are good from the first request on.
         ctx.verifier.install(signer.jwks());
-        let hasher = Hasher::try_new(config.credentials.hasher())?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hasher = Hasher::try_new(config.credentials.places(cores))?;
         let prover =
             Prover::try_new(ctx.db.clone(), ctx.clock.clone(), hasher.clone(), config.prover())?;
         if config.background.demo_data {

@@ -9,7 +9,7 @@ use time::Duration as Span;
 
 use crate::domain::brute_force::{Bound, Bounds};
 use crate::tasks::PurgeExpired;
-use crate::usecases::{HasherSettings, ProverSettings, SessionSettings, check_keys};
+use crate::usecases::{PlaceSettings, ProverSettings, SessionSettings, check_keys};
 
 /// A service credential shorter than this could be guessed.
 const CREDENTIAL_CHARS_MIN: usize = 16;
@@ -86,11 +86,32 @@ pub struct CredentialSettings {
           value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
     pub password_remembered_max: u64,
 
-    /// Passwords hashed at once at most. 0, the default, is the number of cores: more
-    /// would only make all of them slow, and each takes 19 MiB.
-    #[arg(long, env = "PASSWORD_HASHES_MAX", default_value_t = 0,
+    /// Passwords hashed at once for certifications at most, in places that nothing
+    /// else takes. 0, the default, is the number of cores: more would only make all of
+    /// them slow, and each takes 19 MiB. At least 2 then, because one address has one
+    /// fewer than there are.
+    #[arg(long, env = "CERTIFY_HASHES_MAX", default_value_t = 0,
           value_parser = clap::value_parser!(u32).range(0..=256))]
-    pub password_hashes_max: u32,
+    pub certify_hashes_max: u32,
+
+    /// Passwords hashed at once for logins at most. 0, the default, is half the number
+    /// of cores and at least 1: a login may wait where a certification may not.
+    #[arg(long, env = "LOGIN_HASHES_MAX", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub login_hashes_max: u32,
+
+    /// Passwords hashed at once for registrations and changes of a password at most.
+    /// 0, the default, is a quarter of the number of cores and at least 1.
+    #[arg(long, env = "REGISTER_HASHES_MAX", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub register_hashes_max: u32,
+
+    /// Passwords from one address that wait for a place at most, for each of these
+    /// purposes; further ones get 503 at once. One place hashes about so many in the
+    /// time below, so whoever comes behind them would wait in vain.
+    #[arg(long, env = "PASSWORDS_WAITING_PER_ADDRESS_MAX", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub passwords_waiting_per_address_max: u32,
 
     /// How long a password waits for its turn at most, in milliseconds; then 503. Less
     /// than the 610 ms that loan-request waits for the whole answer.
@@ -225,13 +246,15 @@ fn check_credentials(text: &str) -> Result<Secret, String> {
 }
 
 impl CredentialSettings {
-    /// The figures of hashing.
+    /// The places for hashing on a computer with so many cores.
     #[must_use]
-    pub fn hasher(&self) -> HasherSettings {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let asked = self.password_hashes_max as usize;
-        HasherSettings {
-            concurrency_max: if asked == 0 { cores } else { asked },
+    pub fn places(&self, cores: usize) -> PlaceSettings {
+        let or = |asked: u32, default: usize| if asked == 0 { default } else { asked as usize };
+        PlaceSettings {
+            certify_max: or(self.certify_hashes_max, cores.max(2)),
+            log_in_max: or(self.login_hashes_max, (cores / 2).max(1)),
+            register_max: or(self.register_hashes_max, (cores / 4).max(1)),
+            waiting_per_address_max: self.passwords_waiting_per_address_max as usize,
             wait: Duration::from_millis(self.password_wait_ms),
         }
     }
@@ -309,82 +332,4 @@ impl AsRef<ServiceSettings> for Config {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use common::config::{ConfigError, try_load_from};
-
-    use super::*;
-    use crate::usecases::testing::new_key;
-
-    fn load_with(credentials: &str, keys: &str, more: &[&str]) -> Result<Config, ConfigError> {
-        let required = [
-            "loan-auth",
-            "--database-url",
-            "postgres://u:p@127.0.0.1/loan",
-            "--service-credentials",
-            credentials,
-            "--token-signing-keys",
-            keys,
-        ];
-        try_load_from(required.iter().chain(more).map(Into::into), &[])
-    }
-
-    fn load(more: &[&str]) -> Result<Config, ConfigError> {
-        load_with("0123456789abcdef,another-credential", &new_key(), more)
-    }
-
-    // the contract's figures are the defaults.
-    #[test]
-    fn the_defaults_are_the_contract() {
-        let config = load(&[]).unwrap();
-        let bounds = config.failures.bounds();
-        let bound = |failures_max, seconds| Bound { failures_max, window: Span::seconds(seconds) };
-        assert_eq!(bounds.account_address, bound(10, 300));
-        assert_eq!(bounds.account, bound(100, 3_600));
-        assert_eq!(bounds.address, bound(60, 60));
-        assert_eq!(
-            (bounds.known_address, bounds.retry_after_max),
-            (Span::days(30), Span::minutes(1))
-        );
-        assert_eq!(config.credentials.access_lifetime(), Span::minutes(10));
-        assert_eq!(config.credentials.sessions().lifetime, Span::hours(12));
-        assert_eq!(config.purge_expired().keep_refused, Span::days(30));
-        assert!(config.credentials.hasher().concurrency_max >= 1);
-        assert!(!config.background.demo_data && config.background.certify_delay_ms.is_none());
-        assert_eq!(config.keys.service_credentials().len(), 2);
-    }
-
-    #[test]
-    fn the_demo_and_the_delay_can_be_asked_for() {
-        assert!(load(&["--demo-data"]).unwrap().background.demo_data);
-        assert!(load(&["--demo-data", "true"]).unwrap().background.demo_data);
-        assert!(!load(&["--demo-data", "false"]).unwrap().background.demo_data);
-        let delay =
-            |text| load(&["--certify-delay-ms", text]).map(|c| c.background.certify_delay_ms);
-        assert_eq!(delay("400-620").unwrap(), Some(Delay { min_ms: 400, max_ms: 620 }));
-        assert_eq!(delay("500").unwrap(), Some(Delay { min_ms: 500, max_ms: 500 }));
-        for bad in ["x", "620-400", "-1", "400-", "99999999"] {
-            assert!(delay(bad).is_err(), "{bad}");
-        }
-    }
-
-    // one clear line, and no secret in it.
-    #[test]
-    fn a_wrong_secret_stops_the_start_and_is_not_shown() {
-        let said = |loaded: Result<Config, ConfigError>| loaded.map(drop).unwrap_err().to_string();
-        for bad in [",", "short-secret", "0123456789abcdef,short-secret"] {
-            let line = said(load_with(bad, &new_key(), &[]));
-            assert!(line.starts_with("SERVICE_CREDENTIALS ") && !line.contains("secret"), "{line}");
-        }
-        let key = new_key();
-        let twice = format!("{key}{key}");
-        let other = key.replace("PRIVATE", "RSA PRIVATE");
-        for bad in ["not-a-key", twice.as_str(), other.as_str(), &key[..60]] {
-            let line = said(load_with("0123456789abcdef", bad, &[]));
-            assert!(line.starts_with("TOKEN_SIGNING_KEYS "), "{line}");
-            assert_eq!(line.lines().count(), 1, "{line}");
-            assert!(!line.contains("MC4C") && !line.contains("not-a-key"), "{line}");
-        }
-    }
-}
+mod tests;

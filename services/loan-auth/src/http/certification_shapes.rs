@@ -115,6 +115,13 @@ pub(super) enum Outcome {
         /// When it is worth asking again: 1 to 60, growing.
         retry_after_seconds: u64,
     },
+    /// More passwords are to be checked than can be: nothing was looked at, nothing
+    /// is decided. An answer, and no failure of this service: a client that asks too
+    /// much must not make loan-request stop asking for the others.
+    Busy {
+        /// When it is worth asking again.
+        retry_after_seconds: u64,
+    },
 }
 
 impl Outcome {
@@ -125,6 +132,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Voided => "voided",
             Self::Throttled { .. } => "throttled",
+            Self::Busy { .. } => "busy",
         };
         metrics::counter!("auth_certifications_total", "asked" => what, "outcome" => outcome)
             .increment(1);

@@ -28,6 +28,9 @@ use crate::usecases::{
 /// messages for people.
 const TEXT_CHARS_MAX: usize = 1_000;
 
+/// When to come back after too many passwords were to be checked.
+const BUSY_RETRY_AFTER_SECONDS: u64 = 1;
+
 /// A request, and what proves its caller: all of `userId`, `userName` and
 /// `userPassword`, or `token`, or both.
 #[derive(Deserialize, ToSchema)]
@@ -127,7 +130,7 @@ impl Certify {
 /// For loan-request alone, with its service credential; the gateway has no route
 /// to it. The first decision on a request stands: asked again, a certified one is
 /// `certified` to its customer without a second event, and `refused` to anyone
-/// else. `throttled` decides nothing.
+/// else. `throttled` and `busy` decide nothing.
 #[utoipa::path(
     post,
     path = "/loanAuths",
@@ -146,7 +149,8 @@ impl Certify {
             }))),
             ("refused" = (value = json!({"outcome": "refused"}))),
             ("voided" = (value = json!({"outcome": "voided"}))),
-            ("throttled" = (value = json!({"outcome": "throttled", "retryAfterSeconds": 4})))
+            ("throttled" = (value = json!({"outcome": "throttled", "retryAfterSeconds": 4}))),
+            ("busy" = (value = json!({"outcome": "busy", "retryAfterSeconds": 1})))
         )),
         ServiceFailures,
         BodyFailures,
@@ -165,7 +169,14 @@ pub(super) async fn certify_loan_request(
     let (asked, caller) = body.split();
     let claimed = caller.user_id.as_deref().map(user_key);
     let origin = caller.origin.clone();
-    let answer = match prove_caller(&api.db, &api.prover, &api.verifier, caller).await? {
+    let proof = match prove_caller(&api.db, &api.prover, &api.verifier, caller).await {
+        Err(Error::Busy) => {
+            let retry_after_seconds = BUSY_RETRY_AFTER_SECONDS;
+            return Ok(Json(Outcome::Busy { retry_after_seconds }.counted("certify")));
+        }
+        proof => proof?,
+    };
+    let answer = match proof {
         Proof::Proven(proven) => {
             let work = async |tx: &mut _| certify(tx, &api.clock, &asked, &proven).await;
             api.db.in_tx("certify_loan_request", work).await?

@@ -8,6 +8,7 @@ use time::Duration;
 use super::some_time;
 use crate::config::Delay;
 use crate::http::testing::{App, PASSWORD, SERVICE, Who};
+use crate::usecases::{Origin, Place, PlaceSettings, Purpose};
 
 fn with(question: &Value, field: &str, value: Value) -> Value {
     let mut question = question.clone();
@@ -275,4 +276,74 @@ async fn the_delay_is_within_its_bounds(pool: PgPool) {
     assert!(started.elapsed().as_millis() >= 300);
     assert_eq!(certified.outcome(), "voided");
     assert_eq!(app.post("/loanAuths").bearer(SERVICE).json(&json!({})).send().await.status, 422);
+}
+
+/// The places of a computer with two cores, by the defaults.
+const FEW: PlaceSettings = PlaceSettings {
+    certify_max: 2,
+    log_in_max: 1,
+    register_max: 1,
+    waiting_per_address_max: 16,
+    wait: std::time::Duration::from_millis(500),
+};
+
+/// The place that whoever floods from this address hashes in now.
+async fn taken(app: &App, purpose: Purpose, address: [u8; 4]) -> Place {
+    let hasher = &app.api.hasher;
+    hasher.place(purpose, &Origin::of(address.into()), hasher.deadline()).await.unwrap()
+}
+
+// registrations and logins from everywhere, and guesses from one
+// address, more than can be hashed; somebody else applies meanwhile.
+#[sqlx::test(migrations = "./migrations")]
+async fn a_flood_leaves_the_others_certified_within_their_time(pool: PgPool) {
+    const FLOOD: usize = 40;
+    let app = App::with(pool, FEW);
+    let who = app.customer("1@sk.com").await;
+    // As busy as it gets, and for as long as this test likes.
+    let _taken = [
+        taken(&app, Purpose::Register, [198, 51, 100, 200]).await,
+        taken(&app, Purpose::LogIn, [203, 0, 113, 200]).await,
+        taken(&app, Purpose::Certify, [192, 0, 2, 1]).await,
+    ];
+    let registrations = join_all((0..FLOOD).map(|n| {
+        let body = json!({
+            "userId": format!("new-{n}@sk.com"), "userName": "유은상", "userPassword": PASSWORD,
+            "userMobile": "010-000-0000",
+        });
+        app.post("/customers").from(&format!("198.51.100.{n}")).json(&body).send()
+    }));
+    let logins = join_all((0..FLOOD).map(|n| {
+        let body = json!({"grant_type": "password", "username": "1@sk.com", "password": "wrong"});
+        app.post("/auth/token").from(&format!("203.0.113.{n}")).json(&body).send()
+    }));
+    let guesses = join_all((0..FLOOD).map(|n| {
+        let question = with(&app.question(&who), "userId", json!(format!("guess-{n}@sk.com")));
+        let app = app.clone();
+        async move { app.certify(&question).await }
+    }));
+    let applying = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let question = with(&app.question(&who), "clientAddress", json!("192.0.2.77"));
+        outcome_of(&app, &question).await
+    };
+    let (registrations, logins, guesses, applied) =
+        tokio::join!(registrations, logins, guesses, applying);
+    assert_eq!(applied, "certified");
+    assert!(registrations.iter().chain(&logins).all(|answer| answer.status == 503));
+    assert!(guesses.iter().all(|answer| answer.outcome() == "busy"));
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn who_is_busy_has_decided_nothing(pool: PgPool) {
+    let few = PlaceSettings { wait: std::time::Duration::from_millis(50), ..FEW };
+    let app = App::with(pool, few);
+    let who = app.customer("1@sk.com").await;
+    let question = app.question(&who);
+    let place = taken(&app, Purpose::Certify, [192, 0, 2, 1]).await;
+    let answer = app.certify(&question).await;
+    assert_eq!(answer.body, json!({"outcome": "busy", "retryAfterSeconds": 1}));
+    assert_eq!(row(&app, &question).await, None);
+    drop(place);
+    assert_eq!(outcome_of(&app, &question).await, "certified");
 }

@@ -23,7 +23,7 @@ use crate::domain::words;
 use crate::error::Error;
 use crate::store;
 use crate::usecases::{
-    Attempt, CustomerChange, Origin, Proof, change_customer as change, nfc, user_key,
+    Attempt, CustomerChange, Origin, Proof, Purpose, change_customer as change, nfc, user_key,
 };
 
 /// What is to change; what is absent stays. `userEmail` may be null: none any more.
@@ -159,8 +159,11 @@ pub(super) async fn change_customer(
     body.check(&person)?;
     let hash = match (body.user_password.take(), body.old_password.take()) {
         (Some(new), Some(old)) => {
-            prove(&api, id, person.user_id, old.0, Origin::of(address)).await?;
-            Some(api.hasher.hash_password(&new.0).await?)
+            let origin = Origin::of(address);
+            prove(&api, id, person.user_id, old.0, &origin).await?;
+            let deadline = api.hasher.deadline();
+            let place = api.hasher.place(Purpose::Register, &origin, deadline).await?;
+            Some(api.hasher.hash_password(place, &new.0).await?)
         }
         // An old password alone changes nothing.
         (_, _) => None,
@@ -189,9 +192,10 @@ async fn prove(
     id: CustomerId,
     user_id: String,
     password: Secret,
-    origin: Origin,
+    origin: &Origin,
 ) -> Result<(), Error> {
-    let attempt = Attempt { user_id, user_name: None, password, origin };
+    let (purpose, origin) = (Purpose::Register, origin.clone());
+    let attempt = Attempt { purpose, user_id, user_name: None, password, origin };
     match api.prover.prove_person(attempt).await? {
         Proof::Proven(proven) if proven.person.id == id => Ok(()),
         Proof::Proven(_) | Proof::Wrong => Err(Error::WrongCredentials),

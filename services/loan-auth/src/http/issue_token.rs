@@ -18,7 +18,9 @@ use super::customer_shapes::SecretText;
 use crate::domain::person::Person;
 use crate::domain::words::{USER_ID_CHARS_MAX, check_text};
 use crate::error::Error;
-use crate::usecases::{Attempt, Origin, Proof, Renewal, Session, renew_session, start_session};
+use crate::usecases::{
+    Attempt, Origin, Proof, Purpose, Renewal, Session, renew_session, start_session,
+};
 
 /// What is shown for a token. Other parameters are ignored.
 #[derive(Deserialize, ToSchema)]
@@ -251,7 +253,8 @@ async fn log_in(
         asked.password.ok_or_else(|| TokenFailure::invalid_request("password is missing."))?.0;
     check_text(&user_id, USER_ID_CHARS_MAX)
         .map_err(|wrong| TokenFailure::invalid_request(format!("username {wrong}.")))?;
-    let attempt = Attempt { user_id, user_name: None, password, origin };
+    let purpose = Purpose::LogIn;
+    let attempt = Attempt { purpose, user_id, user_name: None, password, origin };
     let proven = match api.prover.prove_person(attempt).await? {
         Proof::Proven(proven) => proven,
         Proof::Wrong => return Err(TokenFailure::invalid_grant("The credentials are not right.")),

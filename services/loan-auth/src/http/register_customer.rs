@@ -20,7 +20,7 @@ use crate::domain::person::{Person, Role};
 use crate::domain::words;
 use crate::error::Error;
 use crate::usecases::{
-    Attempt, NewPerson, Origin, Proof, Registered, RegistrationKey, nfc, register_person,
+    Attempt, NewPerson, Origin, Proof, Purpose, Registered, RegistrationKey, nfc, register_person,
 };
 
 /// Says that an answer was given before.
@@ -143,17 +143,21 @@ pub(super) async fn register_customer(
     let key = key.map(|key| RegistrationKey { key, body_hash: body.hash() });
     let person = body.person().into_person(&api.clock);
     // Before the transaction: it takes as long as a hundred statements.
-    let hash = api.hasher.hash_password(&body.user_password.0).await?;
+    let origin = Origin::of(address);
+    let deadline = api.hasher.deadline();
+    let place = api.hasher.place(Purpose::Register, &origin, deadline).await?;
+    let hash = api.hasher.hash_password(place, &body.user_password.0).await?;
     let work =
         async |tx: &mut _| register_person(tx, &api.clock, &person, &hash, key.as_ref()).await;
     match api.db.in_tx("register_customer", work).await? {
         Registered::Fresh => Ok(answer(person, &base, false)),
         Registered::Before(id) => {
             let attempt = Attempt {
+                purpose: Purpose::Register,
                 user_id: body.user_id,
                 user_name: None,
                 password: body.user_password.0,
-                origin: Origin::of(address),
+                origin,
             };
             match api.prover.prove_person(attempt).await? {
                 Proof::Proven(proven) if proven.person.id == id => {

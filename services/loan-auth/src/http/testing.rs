@@ -25,7 +25,7 @@ use crate::domain::brute_force::{Bound, Bounds};
 use crate::domain::person::{Person, Role};
 use crate::usecases::testing::new_key;
 use crate::usecases::{
-    Hasher, HasherSettings, NewPerson, Prover, ProverSettings, SessionSettings, TokenSigner,
+    Hasher, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose, SessionSettings, TokenSigner,
     register_person,
 };
 
@@ -34,6 +34,15 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-21 08:00 UTC);
 const ISSUER: &str = "https://issuer.test";
 const AUDIENCE: &str = "test";
+
+/// Room for what a test does at once, and time for it on a busy computer.
+const PATIENT: PlaceSettings = PlaceSettings {
+    certify_max: 2,
+    log_in_max: 2,
+    register_max: 2,
+    waiting_per_address_max: 1_000,
+    wait: Duration::from_secs(20),
+};
 
 /// The service, as its clients see it.
 #[derive(Clone)]
@@ -122,23 +131,27 @@ impl Call<'_> {
 impl App {
     pub(crate) fn new(pool: PgPool) -> Self {
         let keys = Secret::from(new_key());
-        Self::on(pool, Clock::fixed(NOW), keys)
+        Self::on(pool, Clock::fixed(NOW), keys, PATIENT)
+    }
+
+    /// With so many places for hashing.
+    pub(crate) fn with(pool: PgPool, places: PlaceSettings) -> Self {
+        Self::on(pool, Clock::fixed(NOW), Secret::from(new_key()), places)
     }
 
     /// A second instance of the service on the same database.
     pub(crate) fn another(&self) -> Self {
-        Self::on(self.db.pool().clone(), self.clock.clone(), self.keys.clone())
+        Self::on(self.db.pool().clone(), self.clock.clone(), self.keys.clone(), PATIENT)
     }
 
-    fn on(pool: PgPool, clock: Clock, keys: Secret) -> Self {
+    fn on(pool: PgPool, clock: Clock, keys: Secret, places: PlaceSettings) -> Self {
         let db = Db::from_pool(pool);
         let lifetime = time::Duration::minutes(10);
         let signer =
             TokenSigner::try_new(&keys, ISSUER, AUDIENCE, lifetime, clock.clone()).unwrap();
         let verifier = TokenVerifier::new(ISSUER, AUDIENCE, clock.clone());
         assert!(verifier.install(signer.jwks()));
-        let settings = HasherSettings { concurrency_max: 2, wait: Duration::from_secs(20) };
-        let hasher = Hasher::try_new(settings).unwrap();
+        let hasher = Hasher::try_new(places).unwrap();
         let bound = |failures_max, minutes| Bound {
             failures_max,
             window: time::Duration::minutes(minutes),
@@ -199,7 +212,10 @@ impl App {
             language: Language::Ko,
         };
         let person = person.into_person(&self.clock);
-        let hash = self.api.hasher.hash_password(&Secret::from(PASSWORD)).await.unwrap();
+        let hasher = &self.api.hasher;
+        let origin = Origin::of([127, 0, 0, 1].into());
+        let place = hasher.place(Purpose::Register, &origin, hasher.deadline()).await.unwrap();
+        let hash = hasher.hash_password(place, &Secret::from(PASSWORD)).await.unwrap();
         let work = async |tx: &mut _| register_person(tx, &self.clock, &person, &hash, None).await;
         self.db.in_tx("test", work).await.unwrap();
         self.run("DELETE FROM outbox").await;

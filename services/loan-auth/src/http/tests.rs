@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use time::Duration;
 
 use super::testing::{Answer, App, PASSWORD, Who};
+use crate::usecases::{Origin, Purpose};
 
 async fn log_in_from(app: &App, address: &str, user_id: &str, password: &str) -> Answer {
     let body = json!({"grant_type": "password", "username": user_id, "password": password});
@@ -93,11 +94,12 @@ async fn hanging_up_is_no_way_to_guess_uncounted(pool: PgPool) {
     let app = App::new(pool);
     app.customer("1@sk.com").await;
     // Until the hash has begun: the places for hashing are taken.
-    let deadline = app.api.hasher.deadline();
-    let places = (
-        app.api.hasher.place(deadline).await.unwrap(),
-        app.api.hasher.place(deadline).await.unwrap(),
-    );
+    let hasher = &app.api.hasher;
+    let place = async |address: [u8; 4]| {
+        let origin = Origin::of(address.into());
+        hasher.place(Purpose::LogIn, &origin, hasher.deadline()).await.unwrap()
+    };
+    let places = (place([192, 0, 2, 1]).await, place([192, 0, 2, 2]).await);
     let attempt = log_in_from(&app, "203.0.113.1", "1@sk.com", WRONG);
     let hung_up = tokio::time::timeout(std::time::Duration::from_millis(300), attempt).await;
     assert!(hung_up.is_err());

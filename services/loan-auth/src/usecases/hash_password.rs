@@ -1,87 +1,62 @@
 //! argon2id, and nothing of it on the runtime's own threads.
 //!
-//! A hash takes tens of milliseconds of a core and 19 MiB, so there are never
-//! more at once than cores: more would only make all of them slow. Whoever waits
-//! too long for a place is told so.
+//! A hash takes tens of milliseconds of a core and 19 MiB, so whoever wants one
+//! has taken a place for it before: see [`Places`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _};
 use common::config::Secret;
 use secrecy::ExposeSecret as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::nfc;
+use super::{Origin, Place, PlaceSettings, Places, Purpose, nfc};
 use crate::error::Error;
-
-/// The figures of hashing.
-#[derive(Clone, Copy, Debug)]
-pub struct HasherSettings {
-    /// Hashes at once at most.
-    pub concurrency_max: usize,
-    /// How long a password waits for its turn at most.
-    pub wait: Duration,
-}
 
 /// Hashes passwords. Cloning is cheap; clones share the places.
 #[derive(Clone)]
 pub struct Hasher {
-    places: Arc<Semaphore>,
-    wait: Duration,
+    places: Places,
     /// The hash of no password: what an unknown person is checked against, so
     /// that the answer takes as long as for a known one.
     nobody: Arc<str>,
 }
 
-/// The right to hash once.
-#[must_use = "an unused place is kept until it is dropped"]
-pub struct Place(OwnedSemaphorePermit);
-
 impl Hasher {
-    /// A hasher with these figures.
+    /// A hasher with these places.
     ///
     /// # Errors
     /// [`Error::Internal`] if the computer has no memory or randomness for one hash.
-    pub fn try_new(settings: HasherSettings) -> Result<Self, Error> {
+    pub fn try_new(settings: PlaceSettings) -> Result<Self, Error> {
         let mut secret = [0_u8; 32];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| Error::Internal)?;
-        Ok(Self {
-            places: Arc::new(Semaphore::new(settings.concurrency_max.max(1))),
-            wait: settings.wait,
-            nobody: hashed(&secret)?.into(),
-        })
+        Ok(Self { places: Places::new(settings), nobody: hashed(&secret)?.into() })
     }
 
     /// When whoever comes now has waited long enough.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        Instant::now() + self.wait
+        self.places.deadline()
     }
 
     /// Waits for a place.
     ///
     /// # Errors
-    /// [`Error::Busy`] after the deadline.
-    pub async fn place(&self, deadline: Instant) -> Result<Place, Error> {
-        let acquired = tokio::time::timeout_at(deadline, Arc::clone(&self.places).acquire_owned());
-        match acquired.await {
-            Ok(Ok(permit)) => Ok(Place(permit)),
-            // The semaphore is never closed, so it is the time.
-            Ok(Err(_)) | Err(_) => {
-                metrics::counter!("auth_password_checks_shed_total").increment(1);
-                Err(Error::Busy)
-            }
-        }
+    /// As [`Places::take_place`].
+    pub async fn place(
+        &self,
+        purpose: Purpose,
+        origin: &Origin,
+        deadline: Instant,
+    ) -> Result<Place, Error> {
+        self.places.take_place(purpose, origin, deadline).await
     }
 
     /// The hash of a new password, in PHC form.
     ///
     /// # Errors
-    /// [`Error::Busy`] if there is no place in time.
-    pub async fn hash_password(&self, password: &Secret) -> Result<String, Error> {
-        let place = self.place(self.deadline()).await?;
+    /// [`Error::Internal`] if the computer has no memory or randomness for it.
+    pub async fn hash_password(&self, place: Place, password: &Secret) -> Result<String, Error> {
         let password = normalised(password);
         on_a_thread(place, move || hashed(password.expose_secret().as_bytes())).await?
     }
@@ -137,7 +112,7 @@ async fn on_a_thread<T: Send + 'static>(
     let started = Instant::now();
     let done = tokio::task::spawn_blocking(move || {
         let done = work();
-        drop(place.0);
+        drop(place);
         done
     });
     let done = done.await.map_err(|error| {
@@ -152,43 +127,60 @@ async fn on_a_thread<T: Send + 'static>(
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::time::Duration;
+
     use super::*;
 
-    fn hasher(wait_ms: u64) -> Hasher {
-        let wait = Duration::from_millis(wait_ms);
-        Hasher::try_new(HasherSettings { concurrency_max: 1, wait }).unwrap()
+    fn hasher() -> Hasher {
+        Hasher::try_new(PlaceSettings {
+            certify_max: 1,
+            log_in_max: 1,
+            register_max: 1,
+            waiting_per_address_max: 0,
+            wait: Duration::from_secs(5),
+        })
+        .unwrap()
+    }
+
+    async fn place(hasher: &Hasher) -> Place {
+        let origin = Origin::of([192, 0, 2, 1].into());
+        hasher.place(Purpose::Certify, &origin, hasher.deadline()).await.unwrap()
+    }
+
+    async fn hash_of(hasher: &Hasher, password: &str) -> String {
+        hasher.hash_password(place(hasher).await, &Secret::from(password)).await.unwrap()
     }
 
     async fn is_right(hasher: &Hasher, password: &str, hash: Option<&str>) -> bool {
-        let place = hasher.place(hasher.deadline()).await.unwrap();
+        let place = place(hasher).await;
         hasher.is_right(place, &Secret::from(password), hash.map(str::to_owned)).await.unwrap()
     }
 
     //
     #[tokio::test]
     async fn a_hash_is_argon2id_with_the_recommended_cost_and_tells_passwords_apart() {
-        let hasher = hasher(5_000);
-        let hash = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        let hasher = hasher();
+        let hash = hash_of(&hasher, "correct horse").await;
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(is_right(&hasher, "correct horse", Some(&hash)).await);
         assert!(!is_right(&hasher, "correct horsf", Some(&hash)).await);
-        let again = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        let again = hash_of(&hasher, "correct horse").await;
         assert_ne!(hash, again, "each hash has a salt of its own");
         assert!(!is_right(&hasher, "correct horse", None).await);
     }
 
     #[tokio::test]
     async fn one_spelling_of_a_password_is_as_good_as_the_other() {
-        let hasher = hasher(5_000);
-        let hash = hasher.hash_password(&Secret::from("cafe\u{301} au lait")).await.unwrap();
+        let hasher = hasher();
+        let hash = hash_of(&hasher, "cafe\u{301} au lait").await;
         assert!(is_right(&hasher, "caf\u{e9} au lait", Some(&hash)).await);
     }
 
     // How long it takes does not tell whether there is such a person.
     #[tokio::test]
     async fn nobody_is_hashed_as_long_as_somebody() {
-        let hasher = hasher(5_000);
-        let hash = hasher.hash_password(&Secret::from("correct horse")).await.unwrap();
+        let hasher = hasher();
+        let hash = hash_of(&hasher, "correct horse").await;
         let (mut somebody, mut nobody) = (Duration::MAX, Duration::MAX);
         // The quickest of several is what it takes on a computer that does nothing else.
         for _ in 0..8 {
@@ -200,15 +192,5 @@ mod tests {
             nobody = nobody.min(started.elapsed());
         }
         assert!(nobody > somebody / 2 && nobody < somebody * 2, "{nobody:?}, {somebody:?}");
-    }
-
-    #[tokio::test]
-    async fn who_waits_too_long_is_told_so() {
-        let hasher = hasher(20);
-        let place = hasher.place(hasher.deadline()).await.unwrap();
-        let refused = hasher.place(hasher.deadline()).await;
-        assert!(matches!(refused, Err(Error::Busy)));
-        drop(place);
-        assert!(hasher.place(hasher.deadline()).await.is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! The steps that commit together, one verb for each file; and, outside of any
 //! transaction, what proves who somebody is (`prove_person`, `prove_bearer`)
-//! and what that needs (`hash_password`, `sign_token`).
+//! and what that needs (`take_place`, `hash_password`, `sign_token`).
 
 mod cancel_certification;
 mod certify_loan_request;
@@ -18,6 +18,7 @@ mod renew_session;
 mod seed_demo_data;
 mod sign_token;
 mod start_session;
+mod take_place;
 mod void_certification;
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub use certify_loan_request::certify_loan_request;
 pub use change_customer::{CustomerChange, change_customer};
 pub use close_application::close_application;
 pub use follow_loan::follow_loan;
-pub use hash_password::{Hasher, HasherSettings};
+pub use hash_password::Hasher;
 pub use prove_bearer::prove_bearer;
 pub use prove_caller::{Caller, prove_caller};
 pub use prove_person::{Attempt, Proof, Proven, Prover, ProverSettings};
@@ -39,6 +40,7 @@ pub use renew_session::{Renewal, renew_session};
 pub use seed_demo_data::seed_demo_data;
 pub use sign_token::{KeysError, TokenSigner, check_keys};
 pub use start_session::{Session, SessionSettings, start_session};
+pub use take_place::{Place, PlaceSettings, Places, Purpose};
 pub use void_certification::void_certification;
 
 use std::net::{IpAddr, Ipv6Addr};

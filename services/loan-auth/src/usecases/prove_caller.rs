@@ -6,7 +6,7 @@ use common::db::Db;
 use common::token::TokenVerifier;
 use secrecy::ExposeSecret as _;
 
-use super::{Attempt, Origin, Proof, Proven, Prover, nfc, prove_bearer, user_key};
+use super::{Attempt, Origin, Proof, Proven, Prover, Purpose, nfc, prove_bearer, user_key};
 use crate::domain::person::{Person, Role};
 use crate::error::Error;
 
@@ -44,8 +44,9 @@ pub async fn prove_caller(
     };
     let proof = match (caller.user_id, caller.user_name, caller.password) {
         (Some(user_id), user_name @ Some(_), Some(password)) => {
-            let origin = caller.origin;
-            prover.prove_person(Attempt { user_id, user_name, password, origin }).await?
+            let (purpose, origin) = (Purpose::Certify, caller.origin);
+            let attempt = Attempt { purpose, user_id, user_name, password, origin };
+            prover.prove_person(attempt).await?
         }
         // Nothing but a token, and what was said beside it is right.
         (_, _, None) => match bearer.clone() {

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::hash_password::{Hasher, normalised};
-use super::{Origin, user_key};
+use super::{Origin, Purpose, user_key};
 use crate::domain::brute_force::Bounds;
 use crate::domain::person::Person;
 use crate::error::Error;
@@ -51,6 +51,8 @@ pub struct ProverSettings {
 /// What somebody says.
 #[derive(Clone)]
 pub struct Attempt {
+    /// What for: whose places for hashing it takes.
+    pub purpose: Purpose,
     /// The login name.
     pub user_id: String,
     /// The name, where it is asked for, in any form.
@@ -191,6 +193,7 @@ impl Prover {
 
 /// An attempt in the forms that are compared.
 struct Claim {
+    purpose: Purpose,
     user_key: String,
     account: [u8; 32],
     user_name: Option<String>,
@@ -204,6 +207,7 @@ impl Claim {
         let mut account = [0; 32];
         account.copy_from_slice(digest::digest(&digest::SHA256, user_key.as_bytes()).as_ref());
         Self {
+            purpose: attempt.purpose,
             user_key,
             account,
             user_name: attempt.user_name.as_deref().map(super::nfc),
@@ -247,7 +251,7 @@ impl Inner {
         let turn = self.turns.get_with(claim.turn(), Arc::default);
         let _turn =
             tokio::time::timeout_at(deadline, turn.lock()).await.map_err(|_| Error::Busy)?;
-        let place = self.hasher.place(deadline).await?;
+        let place = self.hasher.place(claim.purpose, &claim.origin, deadline).await?;
         // Others may have failed, or proven it, while this one waited.
         let candidate = self.look(claim).await?;
         if let Some(proof) = self.without_hash(claim, &candidate) {

@@ -1,11 +1,13 @@
 //! The demo customer and officer, where they were asked for.
 
+use std::net::Ipv4Addr;
+
 use ::events::Language;
 use common::clock::Clock;
 use common::config::Secret;
 use common::db::Db;
 
-use super::{Hasher, NewPerson, register_person, user_key};
+use super::{Hasher, NewPerson, Origin, Purpose, register_person, user_key};
 use crate::domain::person::Role;
 use crate::error::Error;
 use crate::store;
@@ -35,7 +37,9 @@ pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(
             language: Language::Ko,
         }
         .into_person(clock);
-        let hash = hasher.hash_password(&Secret::from(password)).await?;
+        let here = Origin::of(Ipv4Addr::LOCALHOST.into());
+        let place = hasher.place(Purpose::Register, &here, hasher.deadline()).await?;
+        let hash = hasher.hash_password(place, &Secret::from(password)).await?;
         let added = db
             .in_tx("seed_demo_data", async |tx| {
                 register_person(tx, clock, &person, &hash, None).await

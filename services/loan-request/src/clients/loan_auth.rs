@@ -63,6 +63,13 @@ pub enum Certification {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// It has not looked at the proof, because it has too many to look at. That is
+    /// an answer, and nothing that the breaker counts: whoever asks too much would
+    /// open it for everybody.
+    Busy {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
 }
 
 /// Why nothing was said.
@@ -147,8 +154,8 @@ impl LoanAuth {
         let answer = permit.idempotent().send(request).await.map_err(no_answer)?;
         match read(id, &answer)? {
             Certification::Decided(verdict) => Ok(verdict),
-            Certification::Throttled { .. } => {
-                tracing::error!(loan_request_id = %id, "loan-auth throttles a void, which it never should");
+            Certification::Throttled { .. } | Certification::Busy { .. } => {
+                tracing::error!(loan_request_id = %id, "loan-auth turns a void away, which it never should");
                 Err(NoAnswer::Unknown)
             }
         }
@@ -215,6 +222,7 @@ enum Outcome {
     Refused,
     Voided,
     Throttled { retry_after_seconds: u32 },
+    Busy { retry_after_seconds: u32 },
 }
 
 /// Reads an answer below 500. What is not understood may mean anything.
@@ -249,6 +257,9 @@ fn read(id: LoanRequestId, answer: &Answer) -> Result<Certification, NoAnswer> {
         Outcome::Throttled { retry_after_seconds } => Certification::Throttled {
             retry_after: Duration::from_secs(retry_after_seconds.into()),
         },
+        Outcome::Busy { retry_after_seconds } => {
+            Certification::Busy { retry_after: Duration::from_secs(retry_after_seconds.into()) }
+        }
     })
 }
 

@@ -72,6 +72,7 @@ pub async fn replay_loan_request(
         }
         Ok(Certification::Decided(_)) => Err(Error::Refused),
         Ok(Certification::Throttled { retry_after }) => Err(Error::Throttled { retry_after }),
+        Ok(Certification::Busy { retry_after }) => Err(Error::Unavailable { retry_after }),
         Err(_) => Err(Error::unavailable()),
     }
 }

@@ -191,6 +191,10 @@ async fn certify(
             forget(desk, id).await;
             Err(Error::Throttled { retry_after })
         }
+        Ok(Certification::Busy { retry_after }) => {
+            forget(desk, id).await;
+            Err(Error::Unavailable { retry_after })
+        }
         Err(NoAnswer::NotTaken) => {
             conclude(desk, request, Verdict::Withdrawn(Withdrawal::Unreachable)).await
         }

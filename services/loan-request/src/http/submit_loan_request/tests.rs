@@ -160,6 +160,29 @@ async fn too_many_failures_are_told_to_wait(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "./migrations")]
+async fn a_busy_loan_auth_is_no_failure_that_shuts_everybody_out(pool: PgPool) {
+    //
+    let world = World::with(pool, &["--breaker-failures-in-a-row=2"]).await;
+    let busy = || Act::Say(200, json!({ "outcome": "busy", "retryAfterSeconds": 2 }));
+    for _ in 0..30 {
+        world.wire.certify([busy()]);
+        let answer = world.submit_under("key", &World::application()).await;
+        answer.must_be_problem(503, "certification-unavailable");
+        assert_eq!(answer.header("retry-after"), "2");
+    }
+    assert_eq!((world.rows().await, world.keys().await), (0, 0));
+    assert!(world.wire.voided().is_empty());
+    // Asked once each, and the others are certified as before.
+    assert_eq!(world.wire.certified().len(), 30);
+    let first = world.submit_under("key", &World::application()).await;
+    assert_eq!(first.status, 201);
+    world.wire.certify([busy()]);
+    let again = world.submit_under("key", &World::application()).await;
+    again.must_be_problem(503, "certification-unavailable");
+    assert_eq!(world.submit_under("key", &World::application()).await.id(), first.id());
+}
+
+#[sqlx::test(migrations = "./migrations")]
 async fn while_loan_auth_is_down_nothing_is_accepted_and_nothing_is_left(pool: PgPool) {
     //
     let settings = ["--breaker-open-min-ms=1000", "--breaker-failures-in-a-row=4"];
