@@ -5,7 +5,7 @@ use common::service::{Context, Wired};
 
 use crate::config::Config;
 use crate::http::{Api, Services};
-use crate::usecases::{Hasher, Prover, TokenSigner, seed_demo_data};
+use crate::usecases::{Hasher, Prover, Registrar, TokenSigner, seed_demo_data};
 use crate::{events, http, tasks};
 
 /// The service, for `common::service::run`.
@@ -44,6 +44,12 @@ impl common::service::App for App {
             verifier: ctx.verifier.clone(),
             services,
             signer,
+            registrar: Registrar::new(
+                ctx.db.clone(),
+                ctx.clock.clone(),
+                hasher.clone(),
+                config.failures.bounds(),
+            ),
             hasher,
             prover,
             sessions: config.credentials.sessions(),

@@ -156,6 +156,17 @@ pub struct FailureSettings {
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub failures_address_seconds: u32,
 
+    /// Registrations from one address at most, in the time below, whatever comes of
+    /// them: each costs a hash. An office shares an address, so this is not small.
+    #[arg(long, env = "REGISTRATIONS_ADDRESS_MAX", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub registrations_address_max: u32,
+
+    /// That time, in seconds.
+    #[arg(long, env = "REGISTRATIONS_ADDRESS_SECONDS", default_value_t = 600,
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub registrations_address_seconds: u32,
+
     /// How long an address counts as the owner's after a right password, in days.
     #[arg(long, env = "KNOWN_ADDRESS_DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=365))]
@@ -290,6 +301,10 @@ impl FailureSettings {
             ),
             account: bound(self.failures_account_max, self.failures_account_seconds),
             address: bound(self.failures_address_max, self.failures_address_seconds),
+            registrations: bound(
+                self.registrations_address_max,
+                self.registrations_address_seconds,
+            ),
             known_address: Span::days(self.known_address_days.into()),
             retry_after_max: Span::seconds(self.failures_retry_after_max_seconds.into()),
         }
@@ -318,6 +333,7 @@ impl Config {
                 .window
                 .max(bounds.account.window)
                 .max(bounds.address.window),
+            keep_registrations: bounds.registrations.window,
             keep_addresses: bounds.known_address,
             every: Duration::from_secs(self.background.purge_seconds),
             batch_max: self.background.purge_batch_max,

@@ -25,6 +25,12 @@ pub enum Error {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// Too many registrations from one address; nothing was looked at.
+    #[error("too many registrations")]
+    TooManyRegistrations {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// More passwords are to be checked than can be.
     #[error("too many passwords to check")]
     Busy,
@@ -62,6 +68,7 @@ impl Retryable for Error {
             | Self::NotFound
             | Self::WrongCredentials
             | Self::Throttled { .. }
+            | Self::TooManyRegistrations { .. }
             | Self::Busy
             | Self::StaleToken
             | Self::UnknownService
@@ -86,6 +93,12 @@ impl From<Error> for Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-failures",
                 "Too many wrong passwords. Come back after `Retry-After`.",
+            )
+            .retry_after(retry_after),
+            Error::TooManyRegistrations { retry_after } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-registrations",
+                "Too many registrations from this address. Come back after `Retry-After`.",
             )
             .retry_after(retry_after),
             Error::Busy => Self::unavailable("Too many passwords are being checked."),

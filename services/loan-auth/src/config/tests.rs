@@ -31,10 +31,8 @@ fn the_defaults_are_the_contract() {
     assert_eq!(bounds.account_address, bound(10, 300));
     assert_eq!(bounds.account, bound(100, 3_600));
     assert_eq!(bounds.address, bound(60, 60));
-    assert_eq!(
-        (bounds.known_address, bounds.retry_after_max),
-        (Span::days(30), Span::minutes(1))
-    );
+    assert_eq!(bounds.registrations, bound(60, 600));
+    assert_eq!((bounds.known_address, bounds.retry_after_max), (Span::days(30), Span::minutes(1)));
     assert_eq!(config.credentials.access_lifetime(), Span::minutes(10));
     assert_eq!(config.credentials.sessions().lifetime, Span::hours(12));
     assert_eq!(config.purge_expired().keep_refused, Span::days(30));
@@ -60,8 +58,7 @@ fn the_demo_and_the_delay_can_be_asked_for() {
     assert!(load(&["--demo-data"]).unwrap().background.demo_data);
     assert!(load(&["--demo-data", "true"]).unwrap().background.demo_data);
     assert!(!load(&["--demo-data", "false"]).unwrap().background.demo_data);
-    let delay =
-        |text| load(&["--certify-delay-ms", text]).map(|c| c.background.certify_delay_ms);
+    let delay = |text| load(&["--certify-delay-ms", text]).map(|c| c.background.certify_delay_ms);
     assert_eq!(delay("400-620").unwrap(), Some(Delay { min_ms: 400, max_ms: 620 }));
     assert_eq!(delay("500").unwrap(), Some(Delay { min_ms: 500, max_ms: 500 }));
     for bad in ["x", "620-400", "-1", "400-", "99999999"] {

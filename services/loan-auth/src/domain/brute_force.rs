@@ -6,6 +6,8 @@
 //! address whatever the account. A person's own address (the password was right
 //! from there before) is exempt from the second, so that strangers all over the
 //! world cannot lock the owner out.
+//!
+//! Registrations from an address are bounded in the same way, whatever comes of them.
 
 use time::{Duration, OffsetDateTime};
 
@@ -27,6 +29,8 @@ pub struct Bounds {
     pub account: Bound,
     /// An address, whatever the account.
     pub address: Bound,
+    /// Registrations from an address.
+    pub registrations: Bound,
     /// How long an address stays the owner's after a right password.
     pub known_address: Duration,
     /// The longest `Retry-After`.
@@ -60,11 +64,11 @@ impl Bounds {
     #[must_use]
     pub fn blocked_for(&self, counters: &Counters, now: OffsetDateTime) -> Option<Duration> {
         let is_known = counters.known_since.is_some_and(|at| at > now - self.known_address);
-        let account = if is_known { None } else { blocked(self.account, counters.account, now) };
+        let account = if is_known { None } else { self.account.blocked_for(counters.account, now) };
         [
-            blocked(self.account_address, counters.account_address, now),
+            self.account_address.blocked_for(counters.account_address, now),
             account,
-            blocked(self.address, counters.address, now),
+            self.address.blocked_for(counters.address, now),
         ]
         .into_iter()
         .flatten()
@@ -81,12 +85,16 @@ impl Bounds {
     }
 }
 
-fn blocked(bound: Bound, tally: Tally, now: OffsetDateTime) -> Option<Duration> {
-    if tally.failures < bound.failures_max {
-        return None;
+impl Bound {
+    /// How long until there is room again; `None` if there is room now.
+    #[must_use]
+    pub fn blocked_for(self, tally: Tally, now: OffsetDateTime) -> Option<Duration> {
+        if tally.failures < self.failures_max {
+            return None;
+        }
+        let since = tally.oldest_at.unwrap_or(now);
+        Some((since + self.window - now).max(Duration::ZERO))
     }
-    let since = tally.oldest_at.unwrap_or(now);
-    Some((since + bound.window - now).max(Duration::ZERO))
 }
 
 #[cfg(test)]
@@ -102,6 +110,7 @@ mod tests {
             account_address: Bound { failures_max: 10, window: Duration::minutes(5) },
             account: Bound { failures_max: 100, window: Duration::hours(1) },
             address: Bound { failures_max: 60, window: Duration::minutes(1) },
+            registrations: Bound { failures_max: 60, window: Duration::minutes(10) },
             known_address: Duration::days(30),
             retry_after_max: Duration::seconds(60),
         }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::customer_shapes::{Customer, Fields, SecretText};
-use super::failure_shapes::{BodyFailures, LinkFailures, PasswordFailures, ServerFailures};
+use super::failure_shapes::{BodyFailures, LinkFailures, ServerFailures};
 use crate::domain::person::{Person, Role};
 use crate::domain::words;
 use crate::error::Error;
@@ -126,7 +126,20 @@ impl Register {
                 "type": "/problems/user-id-taken", "title": "Conflict", "status": 409, "code": "user-id-taken",
                 "detail": "This `userId` is taken; choose another.", "instance": "/customers"
             })),
-        PasswordFailures,
+        (status = 429, description = "`too-many-registrations` from this address; or, of a replay, `too-many-failures`. Come back after `Retry-After` (1 to 60 seconds, growing)",
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u64, description = "Seconds")),
+            example = json!({
+                "type": "/problems/too-many-registrations", "title": "Too Many Requests", "status": 429,
+                "code": "too-many-registrations",
+                "detail": "Too many registrations from this address. Come back after `Retry-After`.",
+                "instance": "/customers"
+            })),
+        (status = 403, description = "A replay whose password is not right", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "type": "/problems/wrong-credentials", "title": "Forbidden", "status": 403,
+                "code": "wrong-credentials", "detail": "The credentials are not right.", "instance": "/customers"
+            })),
         BodyFailures,
         LinkFailures,
         ServerFailures,
@@ -144,8 +157,7 @@ pub(super) async fn register_customer(
     let person = body.person().into_person(&api.clock);
     // Before the transaction: it takes as long as a hundred statements.
     let origin = Origin::of(address);
-    let deadline = api.hasher.deadline();
-    let place = api.hasher.place(Purpose::Register, &origin, deadline).await?;
+    let place = api.registrar.admit_registration(&origin).await?;
     let hash = api.hasher.hash_password(place, &body.user_password.0).await?;
     let work =
         async |tx: &mut _| register_person(tx, &api.clock, &person, &hash, key.as_ref()).await;

@@ -189,3 +189,48 @@ async fn the_same_key_at_the_same_moment_registers_once(pool: PgPool) {
     assert_eq!(app.count("SELECT count(*) FROM person").await, 1);
     assert_eq!(app.outbox().await.len(), 1);
 }
+
+/// What came of `count` registrations, one after the other, from an address.
+async fn from(app: &App, address: &str, count: usize) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for _ in 0..count {
+        let mut body = somebody();
+        body["userId"] = json!(format!("{}@sk.com", app.new_request()));
+        answers.push(app.post("/customers").from(address).json(&body).send().await);
+    }
+    answers
+}
+
+//
+#[sqlx::test(migrations = "./migrations")]
+async fn an_address_registers_so_many_and_no_more(pool: PgPool) {
+    let app = App::new(pool);
+    let answers = from(&app, "2001:db8:0:1::1", 60).await;
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    // The same network, on another instance too.
+    for (app, after) in [(&app, "1"), (&app, "2"), (&app, "4"), (&app.another(), "1")] {
+        let refused = from(app, "2001:db8:0:1::2", 1).await.remove(0);
+        assert_eq!((refused.status, refused.code()), (429, "too-many-registrations"));
+        assert_eq!(refused.header("retry-after"), Some(after));
+    }
+    assert_eq!(app.count("SELECT count(*) FROM person").await, 60);
+    assert_eq!(app.count("SELECT count(*) FROM registration_attempt").await, 60);
+    // Elsewhere there is room, and whoever is there already may log in.
+    assert_eq!(from(&app, "2001:db8:0:2::1", 1).await.remove(0).status, 201);
+    let who = answers[0].body["userId"].as_str().unwrap();
+    assert_eq!(app.log_in(who, PASSWORD).await.status, 200);
+    app.clock.advance(Duration::minutes(10));
+    assert_eq!(from(&app, "2001:db8:0:1::1", 1).await.remove(0).status, 201);
+}
+
+// What is not taken counts too, for it costs as much; what is not read does not.
+#[sqlx::test(migrations = "./migrations")]
+async fn a_registration_counts_whatever_comes_of_it(pool: PgPool) {
+    let app = App::new(pool);
+    assert_eq!(register(&app, &somebody()).await.status, 201);
+    assert_eq!(register(&app, &somebody()).await.status, 409);
+    let mut wrong = somebody();
+    wrong["userPassword"] = json!("short");
+    assert_eq!(register(&app, &wrong).await.status, 422);
+    assert_eq!(app.count("SELECT count(*) FROM registration_attempt").await, 2);
+}

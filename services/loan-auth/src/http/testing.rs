@@ -25,8 +25,8 @@ use crate::domain::brute_force::{Bound, Bounds};
 use crate::domain::person::{Person, Role};
 use crate::usecases::testing::new_key;
 use crate::usecases::{
-    Hasher, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose, SessionSettings, TokenSigner,
-    register_person,
+    Hasher, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose, Registrar,
+    SessionSettings, TokenSigner, register_person,
 };
 
 pub(crate) const SERVICE: &str = "service-credential-of-tests";
@@ -160,6 +160,7 @@ impl App {
             account_address: bound(10, 5),
             account: bound(100, 60),
             address: bound(60, 1),
+            registrations: bound(60, 10),
             known_address: time::Duration::days(30),
             retry_after_max: time::Duration::seconds(60),
         };
@@ -175,8 +176,9 @@ impl App {
                 Secret::from(SERVICE),
             ]),
             signer,
-            hasher,
+            hasher: hasher.clone(),
             prover,
+            registrar: Registrar::new(db.clone(), clock.clone(), hasher, bounds),
             sessions: SessionSettings { lifetime: time::Duration::hours(12), per_person_max: 3 },
             certify_delay: None,
         };

@@ -6,3 +6,4 @@ pub mod login_failure;
 pub mod open_loan;
 pub mod person;
 pub mod refresh_family;
+pub mod registration_attempt;

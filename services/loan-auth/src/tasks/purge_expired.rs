@@ -1,5 +1,5 @@
 //! What nobody needs any more goes: refused and voided certifications, which hold
-//! what strangers wrote; failures that no bound looks at; addresses that are not
+//! what strangers wrote; failures and registrations that no bound looks at; addresses that are not
 //! the owner's any more; logins that have ended.
 
 use std::time::Duration;
@@ -9,7 +9,9 @@ use common::db::{Db, described};
 use common::shutdown::Shutdown;
 use time::Duration as Span;
 
-use crate::store::{certification, known_address, login_failure, refresh_family};
+use crate::store::{
+    certification, known_address, login_failure, refresh_family, registration_attempt,
+};
 
 /// The figures of purging.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,8 @@ pub struct PurgeExpired {
     pub keep_refused: Span,
     /// How long a failure is looked at.
     pub keep_failures: Span,
+    /// How long a registration is counted.
+    pub keep_registrations: Span,
     /// How long an address is the owner's.
     pub keep_addresses: Span,
     /// The time between two looks.
@@ -65,6 +69,7 @@ async fn round(
         let rows = [
             certification::purge(pool, now - figures.keep_refused, limit).await?,
             login_failure::purge(pool, now - figures.keep_failures, limit).await?,
+            registration_attempt::purge(pool, now - figures.keep_registrations, limit).await?,
             known_address::purge(pool, now - figures.keep_addresses, limit).await?,
             refresh_family::purge(pool, now, limit).await?,
         ];

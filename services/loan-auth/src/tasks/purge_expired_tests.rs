@@ -11,16 +11,18 @@ fn figures() -> PurgeExpired {
     PurgeExpired {
         keep_refused: Span::days(30),
         keep_failures: Span::hours(1),
+        keep_registrations: Span::hours(1),
         keep_addresses: Span::days(30),
         every: Duration::from_millis(10),
         batch_max: 2,
     }
 }
 
-async fn left(app: &App) -> [i64; 4] {
+async fn left(app: &App) -> [i64; 5] {
     [
         app.count("SELECT count(*) FROM certification").await,
         app.count("SELECT count(*) FROM login_failure").await,
+        app.count("SELECT count(*) FROM registration_attempt").await,
         app.count("SELECT count(*) FROM known_address").await,
         app.count("SELECT count(*) FROM refresh_family").await,
     ]
@@ -38,20 +40,26 @@ async fn what_is_old_goes_and_what_is_proven_stays(pool: PgPool) {
     }
     assert_eq!(app.void(&json!(app.new_request())).await.outcome(), "voided");
     assert_eq!(app.log_in("1@sk.com", PASSWORD).await.status, 200);
-    assert_eq!(left(&app).await, [7, 5, 2, 1]);
+    let taken = json!({
+        "userId": "1@sk.com", "userName": "유은상", "userPassword": PASSWORD, "userMobile": "010-000-0000",
+    });
+    for _ in 0..3 {
+        assert_eq!(app.post("/customers").json(&taken).send().await.status, 409);
+    }
+    assert_eq!(left(&app).await, [7, 5, 3, 2, 1]);
     let shutdown = Shutdown::new();
     let purge = async |passed: Span| {
         app.clock.advance(passed);
         round(&app.db, &app.clock, figures(), &shutdown).await.unwrap()
     };
     assert_eq!(purge(Span::minutes(59)).await, 0);
-    assert_eq!(purge(Span::minutes(1)).await, 5);
-    assert_eq!(left(&app).await, [7, 0, 2, 1]);
+    assert_eq!(purge(Span::minutes(1)).await, 8);
+    assert_eq!(left(&app).await, [7, 0, 0, 2, 1]);
     assert_eq!(purge(Span::hours(11)).await, 1);
-    assert_eq!(left(&app).await, [7, 0, 2, 0]);
+    assert_eq!(left(&app).await, [7, 0, 0, 2, 0]);
     assert_eq!(purge(Span::days(29)).await, 0);
     assert_eq!(purge(Span::hours(12)).await, 8);
-    assert_eq!(left(&app).await, [1, 0, 0, 0]);
+    assert_eq!(left(&app).await, [1, 0, 0, 0, 0]);
 }
 
 #[sqlx::test(migrations = "./migrations")]

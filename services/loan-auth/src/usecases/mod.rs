@@ -2,6 +2,7 @@
 //! transaction, what proves who somebody is (`prove_person`, `prove_bearer`)
 //! and what that needs (`take_place`, `hash_password`, `sign_token`).
 
+mod admit_registration;
 mod cancel_certification;
 mod certify_loan_request;
 mod change_customer;
@@ -24,6 +25,7 @@ mod void_certification;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use admit_registration::Registrar;
 pub use cancel_certification::cancel_certification;
 pub use certify_loan_request::certify_loan_request;
 pub use change_customer::{CustomerChange, change_customer};
