@@ -5,7 +5,7 @@ use sqlx::migrate::Migrator;
 
 use crate::clients::loan_auth::LoanAuth;
 use crate::config::Config;
-use crate::tasks::{decide_pending, purge_refused};
+use crate::tasks::{decide_pending, purge_unproven};
 use crate::usecases::Desk;
 use crate::{events, http};
 
@@ -33,13 +33,13 @@ impl common::service::App for App {
         let deciding =
             decide_pending(desk.clone(), config.background.decide_pending(), ctx.shutdown.clone());
         let purging =
-            purge_refused(desk.clone(), config.background.purge_refused(), ctx.shutdown.clone());
+            purge_unproven(desk.clone(), config.background.purge_unproven(), ctx.shutdown.clone());
         Ok(Wired {
             router: http::router(desk).into(),
             subscriptions: events::subscriptions(ctx.clock),
             tasks: vec![
                 ("decide_pending", Box::pin(deciding)),
-                ("purge_refused", Box::pin(purging)),
+                ("purge_unproven", Box::pin(purging)),
             ],
         })
     }

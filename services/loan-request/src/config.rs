@@ -7,7 +7,7 @@ use common::outbound::{BreakerSettings, OutboundSettings, RetrySettings};
 use time::Duration as Span;
 use url::Url;
 
-use crate::tasks::{DecidePending, PurgeRefused};
+use crate::tasks::{DecidePending, PurgeUnproven};
 use crate::usecases::Timing;
 
 /// Over what both calls together may take: the database before and after them.
@@ -154,15 +154,21 @@ pub struct BackgroundSettings {
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub refused_keep_days: u32,
 
-    /// How often old refused requests are looked for, in seconds.
-    #[arg(long, env = "REFUSED_PURGE_SECONDS", default_value_t = 600,
+    /// How long requests are kept for audit that were withdrawn before anyone was
+    /// certified (loan-auth was not reached, or did not answer in time), in days.
+    #[arg(long, env = "WITHDRAWN_KEEP_DAYS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub withdrawn_keep_days: u32,
+
+    /// How often old refused and withdrawn requests are looked for, in seconds.
+    #[arg(long, env = "PURGE_SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub refused_purge_seconds: u64,
+    pub purge_seconds: u64,
 
     /// Rows that one statement purges at most, so that none takes long.
-    #[arg(long, env = "REFUSED_PURGE_BATCH_MAX", default_value_t = 1_000,
+    #[arg(long, env = "PURGE_BATCH_MAX", default_value_t = 1_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub refused_purge_batch_max: u32,
+    pub purge_batch_max: u32,
 }
 
 impl Config {
@@ -232,11 +238,12 @@ impl BackgroundSettings {
 
     /// The figures of purging.
     #[must_use]
-    pub fn purge_refused(&self) -> PurgeRefused {
-        PurgeRefused {
-            keep: Span::days(self.refused_keep_days.into()),
-            every: Duration::from_secs(self.refused_purge_seconds),
-            batch_max: self.refused_purge_batch_max,
+    pub fn purge_unproven(&self) -> PurgeUnproven {
+        PurgeUnproven {
+            keep_refused: Span::days(self.refused_keep_days.into()),
+            keep_withdrawn: Span::days(self.withdrawn_keep_days.into()),
+            every: Duration::from_secs(self.purge_seconds),
+            batch_max: self.purge_batch_max,
         }
     }
 }
@@ -267,7 +274,8 @@ mod tests {
         assert_eq!(config.auth.certify().timeout, Duration::from_millis(610));
         assert_eq!(config.auth.void().timeout, Duration::from_millis(250));
         assert_eq!(config.timing().decide_after, Span::seconds(5));
-        assert_eq!(config.background.purge_refused().keep, Span::days(30));
+        let purging = config.background.purge_unproven();
+        assert_eq!((purging.keep_refused, purging.keep_withdrawn), (Span::days(30), Span::days(30)));
     }
 
     #[test]

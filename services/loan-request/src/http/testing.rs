@@ -25,8 +25,9 @@ use tower::ServiceExt as _;
 use crate::clients::loan_auth::LoanAuth;
 use crate::clients::loan_auth::testing::{CREDENTIAL, PASSWORD, USER_ID, USER_NAME, Wire};
 use crate::config::Config;
+use crate::domain::standing::{Standing, Verdict};
 use crate::store::loan_request::{self, LoanRequest};
-use crate::usecases::Desk;
+use crate::usecases::{Desk, settle_certification};
 
 pub(crate) struct World {
     pub(crate) pool: PgPool,
@@ -213,7 +214,7 @@ impl World {
             user_id: Some(USER_ID.to_owned()),
             user_name: Some(USER_NAME.to_owned()),
             claimed_customer_id: None,
-            standing: crate::domain::standing::Standing::Undecided,
+            standing: Standing::Undecided,
             reason: None,
             comment: None,
             submitted_at: self.clock.now(),
@@ -222,6 +223,15 @@ impl World {
             version: 1,
         };
         loan_request::insert(&self.pool, &request, decide_after).await.unwrap();
+        id
+    }
+
+    /// A request that was settled so.
+    pub(crate) async fn settled(&self, verdict: Verdict) -> LoanRequestId {
+        self.clock.advance(time::Duration::milliseconds(1));
+        let id = self.left_undecided(self.clock.now()).await;
+        let mut connection = self.pool.acquire().await.unwrap();
+        settle_certification(&mut connection, id, verdict, self.clock.now()).await.unwrap();
         id
     }
 }

@@ -1,10 +1,10 @@
 //! What runs by the clock, on every instance at once.
 
 mod decide_pending;
-mod purge_refused;
+mod purge_unproven;
 
 pub use decide_pending::{DecidePending, decide_pending};
-pub use purge_refused::{PurgeRefused, purge_refused};
+pub use purge_unproven::{PurgeUnproven, purge_unproven};
 
 use std::time::Duration;
 

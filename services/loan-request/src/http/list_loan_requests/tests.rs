@@ -7,18 +7,6 @@ use sqlx::PgPool;
 use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::http::testing::{Answer, World};
 use crate::store::loan_request::{self, Change};
-use crate::usecases::settle_certification;
-
-impl World {
-    /// A request that was settled so.
-    async fn settled(&self, verdict: Verdict) -> LoanRequestId {
-        self.clock.advance(time::Duration::milliseconds(1));
-        let id = self.left_undecided(self.clock.now()).await;
-        let mut connection = self.pool.acquire().await.unwrap();
-        settle_certification(&mut connection, id, verdict, self.clock.now()).await.unwrap();
-        id
-    }
-}
 
 fn ids(answer: &Answer) -> Vec<LoanRequestId> {
     let entries = answer.body["_embedded"]["loanRequests"].as_array().unwrap();

@@ -5,7 +5,7 @@ mod write;
 
 pub use read::{Start, Undecided, count, find, list, undecided};
 pub use write::{
-    Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused,
+    Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused, purge_withdrawn,
     receive_pending, remove_undecided, write,
 };
 

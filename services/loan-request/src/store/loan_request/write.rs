@@ -251,3 +251,27 @@ pub async fn purge_refused(
     .await?;
     Ok(done.rows_affected())
 }
+
+/// Removes at most `limit` requests that were withdrawn before then, without
+/// anyone having been certified; says how many it were.
+///
+/// # Errors
+/// What the database says.
+pub async fn purge_withdrawn(
+    db: impl PgExecutor<'_>,
+    withdrawn_before: OffsetDateTime,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "DELETE FROM loan_request WHERE loan_request_id IN (
+             SELECT loan_request_id FROM loan_request
+             WHERE cancelled_at < $1 AND customer_id IS NULL
+             ORDER BY cancelled_at LIMIT $2 FOR UPDATE SKIP LOCKED
+         )",
+    )
+    .bind(withdrawn_before)
+    .bind(limit)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}

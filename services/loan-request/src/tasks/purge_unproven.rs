@@ -1,5 +1,5 @@
-//! Refused requests go when nobody needs them for audit any more: they hold what
-//! strangers wrote in customers' names.
+//! Requests that nobody was certified for, refused or withdrawn, go when they are
+//! not needed for audit any more: they hold what strangers wrote in customers' names.
 
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use crate::usecases::Desk;
 
 /// The figures of purging.
 #[derive(Clone, Copy, Debug)]
-pub struct PurgeRefused {
+pub struct PurgeUnproven {
     /// How long a refused request is kept.
-    pub keep: Span,
+    pub keep_refused: Span,
+    /// How long a withdrawn request is kept.
+    pub keep_withdrawn: Span,
     /// The time between two looks.
     pub every: Duration,
     /// Rows in one statement at most, so that none holds locks for long.
@@ -26,15 +28,15 @@ pub struct PurgeRefused {
 ///
 /// # Errors
 /// None: a database that is away is waited for.
-pub async fn purge_refused(
+pub async fn purge_unproven(
     desk: Desk,
-    figures: PurgeRefused,
+    figures: PurgeUnproven,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     loop {
         match round(&desk, figures, &shutdown).await {
             Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "refused requests were purged"),
+            Ok(rows) => tracing::info!(rows, "requests that nobody was certified for were purged"),
             Err(error) => {
                 tracing::warn!(error = %described(&error), "purging waits for the database");
             }
@@ -48,16 +50,18 @@ pub async fn purge_refused(
 /// Purges what is due; says how many it were.
 async fn round(
     desk: &Desk,
-    figures: PurgeRefused,
+    figures: PurgeUnproven,
     shutdown: &Shutdown,
 ) -> Result<u64, sqlx::Error> {
-    let before = desk.clock.now() - figures.keep;
+    let (pool, now, limit) = (desk.db.pool(), desk.clock.now(), i64::from(figures.batch_max));
     let mut purged = 0;
     while !shutdown.soft().is_cancelled() {
-        let limit = i64::from(figures.batch_max);
-        let rows = loan_request::purge_refused(desk.db.pool(), before, limit).await?;
-        purged += rows;
-        if rows < u64::from(figures.batch_max) {
+        let rows = [
+            loan_request::purge_refused(pool, now - figures.keep_refused, limit).await?,
+            loan_request::purge_withdrawn(pool, now - figures.keep_withdrawn, limit).await?,
+        ];
+        purged += rows.iter().sum::<u64>();
+        if rows.iter().all(|rows| *rows < u64::from(figures.batch_max)) {
             break;
         }
     }
