@@ -106,6 +106,15 @@ impl Problem {
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
+    /// 401: what the caller shows as a token is none, or is not good any more
+    /// (RFC 6750).
+    #[must_use]
+    pub fn invalid_token(detail: impl Into<String>) -> Self {
+        let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
     /// 403: the caller is known and may not.
     pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)

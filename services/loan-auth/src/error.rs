@@ -103,7 +103,7 @@ impl From<Error> for Problem {
             .retry_after(retry_after),
             Error::Busy => Self::unavailable("Too many passwords are being checked."),
             Error::StaleToken => {
-                Self::unauthenticated("The password has changed since the token was issued.")
+                Self::invalid_token("The password has changed since the token was issued.")
             }
             Error::UnknownService => Self::unauthenticated("A service credential is needed."),
             Error::UserIdTaken => {

@@ -56,9 +56,16 @@ fn seconds_to_wait_are_whole_and_rounded_up() {
 
 #[test]
 fn an_unknown_caller_is_told_how_to_be_known() {
-    let response = Problem::unauthenticated("x").into_response();
-    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    for (problem, challenge) in [
+        (Problem::unauthenticated("x"), "Bearer"),
+        (Problem::invalid_token("x"), "Bearer error=\"invalid_token\""),
+    ] {
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let challenges: Vec<_> =
+            response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(challenges, [challenge]);
+    }
 }
 
 #[test]

@@ -48,8 +48,8 @@ impl TokenError {
     #[must_use]
     pub fn problem(self) -> Problem {
         match self {
-            Self::Invalid | Self::UnknownKey => Problem::unauthenticated("The token is not valid."),
-            Self::Expired => Problem::unauthenticated("The token has expired."),
+            Self::Invalid | Self::UnknownKey => Problem::invalid_token("The token is not valid."),
+            Self::Expired => Problem::invalid_token("The token has expired."),
             Self::NoKeys => Problem::unavailable("Tokens cannot be checked yet."),
         }
     }
