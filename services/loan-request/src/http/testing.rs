@@ -142,8 +142,28 @@ impl World {
         self.token_with(&[ROLE_OFFICER])
     }
 
+    pub(crate) fn officer_token_of(&self, officer: CustomerId) -> String {
+        let officer = officer.as_uuid();
+        self.tokens.token(officer, &[ROLE_OFFICER], Some("김대출"), Some("officer@bank.example"))
+    }
+
     pub(crate) fn token_with(&self, roles: &[&str]) -> String {
         self.tokens.token(self.clock.new_id(), roles, Some("김대출"), Some("officer@bank.example"))
+    }
+
+    /// The customer's token, which was good once.
+    pub(crate) fn expired_token(&self) -> String {
+        let customer = self.customer().as_uuid();
+        let mut claims =
+            self.tokens.claims(customer, &[ROLE_CUSTOMER], Some(USER_NAME), Some(USER_ID));
+        claims.exp = claims.iat - 60;
+        self.tokens.sign(&claims)
+    }
+
+    /// The customer's token, by another hand.
+    pub(crate) fn forged_token(&self) -> String {
+        let (customer, forger) = (self.customer().as_uuid(), TestTokens::new());
+        forger.token(customer, &[ROLE_CUSTOMER], Some(USER_NAME), Some(USER_ID))
     }
 
     pub(crate) async fn row(&self, id: LoanRequestId) -> LoanRequest {

@@ -1,5 +1,5 @@
 //! What a submission comes to: the answer, the rows, and that nothing is
-//! published. Replays have a file of their own.
+//! published. Replays, tokens and what is not known in time have files of their own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,6 +17,7 @@ use crate::domain::standing::Standing;
 use crate::http::testing::World;
 
 mod replays;
+mod tokens;
 mod unknown;
 
 const LONG: Duration = Duration::from_secs(5);
@@ -81,40 +82,6 @@ async fn a_repayment_names_its_loan_or_none(pool: PgPool) {
     let asked = world.wire.certified();
     assert_eq!(asked[0]["loanId"], json!(loan));
     assert_eq!(asked[2].get("loanId"), None);
-}
-
-#[sqlx::test(migrations = "./migrations")]
-async fn a_bearer_token_takes_the_place_of_credentials(pool: PgPool) {
-    //
-    let world = World::new(pool).await;
-    let token = world.token();
-    let bearer = format!("Bearer {token}");
-    let body = json!({ "requestId": "01", "requestName": "Deposit", "amountOfMoney": "10000" });
-    let answer = world.submit_with(&body, &[("authorization", &bearer)]).await;
-    assert_eq!(answer.status, 201, "{}", answer.body);
-    let row = world.row(answer.id()).await;
-    assert_eq!(row.claimed_customer_id, Some(world.customer()));
-    assert_eq!(
-        (row.user_id.as_deref(), row.user_name.as_deref()),
-        (Some(USER_ID), Some(USER_NAME))
-    );
-    let asked = world.wire.certified();
-    assert_eq!(asked[0]["token"], json!(token));
-    assert_eq!(asked[0].get("userId"), None);
-
-    // Both: they must be the same person's.
-    let both = World::application();
-    assert_eq!(world.submit_with(&both, &[("authorization", &bearer)]).await.status, 201);
-    let other = format!("Bearer {}", world.token_of(world.clock.new_id().into(), Some("2@sk.com")));
-    let answer = world.submit_with(&both, &[("authorization", &other)]).await;
-    answer.must_be_problem(403, "not-certified");
-    let officer = format!("Bearer {}", world.officer_token());
-    let answer = world.submit_with(&body, &[("authorization", &officer)]).await;
-    answer.must_be_problem(403, "not-certified");
-    let before = world.rows().await;
-    let answer = world.submit_with(&body, &[("authorization", "Bearer x.y.z")]).await;
-    answer.must_be_problem(401, "unauthenticated");
-    assert_eq!(world.rows().await, before);
 }
 
 #[sqlx::test(migrations = "./migrations")]
