@@ -8,6 +8,8 @@ use aws_lc_rs::digest;
 use axum::extract::OptionalFromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use time::{Duration, OffsetDateTime};
@@ -91,8 +93,17 @@ pub enum Claim {
     OtherBody,
 }
 
-/// Claims `key` for `resource_id` in the transaction that makes the resource.
-/// Waits for a concurrent claimant of the same key until its transaction is
+/// Under which name a caller's keys are kept: a digest, because a caller is known
+/// by a name or an address of a person, which has no business in this table, its
+/// dumps and its statistics. It has no key: whoever may read the service's other
+/// tables finds callers there, so a key would hide nothing more, and a new one would
+/// make the same request a second one.
+fn scope_of(caller: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(hash_of(&("idempotency-scope", caller)))
+}
+
+/// Claims `key` of a caller for `resource_id` in the transaction that makes the
+/// resource. Waits for a concurrent claimant of the same key until its transaction is
 /// over. A claim older than [`KEPT_HOURS`] gives way.
 ///
 /// # Errors
@@ -100,13 +111,14 @@ pub enum Claim {
 /// Only the database's.
 pub async fn claim(
     tx: &mut PgConnection,
-    scope: &str,
+    caller: &str,
     route: &'static str,
     key: &IdempotencyKey,
     body_hash: [u8; 32],
     resource_id: Uuid,
     now: OffsetDateTime,
 ) -> Result<Claim, sqlx::Error> {
+    let scope = scope_of(caller);
     // The conflicting row is locked even where the WHERE holds the update back,
     // so it cannot go away before it is read below.
     let claimed = sqlx::query(
@@ -117,7 +129,7 @@ pub async fn claim(
          WHERE idempotency.created_at <= $7
          RETURNING 1",
     )
-    .bind(scope)
+    .bind(&scope)
     .bind(route)
     .bind(key.as_str())
     .bind(&body_hash[..])
@@ -130,7 +142,7 @@ pub async fn claim(
         return Ok(Claim::Fresh);
     }
     let row = sqlx::query("SELECT body_hash, resource_id FROM idempotency WHERE scope = $1 AND route = $2 AND key = $3")
-        .bind(scope)
+        .bind(&scope)
         .bind(route)
         .bind(key.as_str())
         .fetch_one(&mut *tx)

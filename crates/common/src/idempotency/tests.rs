@@ -83,6 +83,22 @@ async fn a_key_belongs_to_its_body_its_caller_and_its_route(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn who_the_caller_is_is_not_kept(pool: PgPool) {
+    tables(&pool).await;
+    let mut connection = pool.acquire().await.unwrap();
+    for caller in ["user:kim@example.com", "user:lee@example.com"] {
+        let (key, hash) = (key("k"), hash_of(&"body"));
+        claim(&mut connection, caller, ROUTE, &key, hash, id(), NOW).await.unwrap();
+    }
+    let scopes: Vec<String> =
+        sqlx::query_scalar("SELECT scope FROM idempotency").fetch_all(&pool).await.unwrap();
+    assert_eq!(scopes.len(), 2);
+    assert!(scopes.iter().all(|scope| scope.len() == 43), "{scopes:?}");
+    // Nor is it the digest of the name alone, which other tables may hold.
+    assert!(!scopes.contains(&BASE64_URL_SAFE_NO_PAD.encode(hash_of(&"user:kim@example.com"))));
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_key_is_new_again_after_a_day(pool: PgPool) {
     tables(&pool).await;
     let (first, second) = (id(), id());

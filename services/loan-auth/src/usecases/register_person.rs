@@ -1,9 +1,6 @@
 //! Somebody new.
 
 use ::events::{CustomerId, Language};
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use common::clock::Clock;
 use common::idempotency::{self, Claim, IdempotencyKey};
 use common::outbox;
@@ -87,10 +84,8 @@ pub async fn register_person(
 ) -> Result<Registered, Error> {
     let user_key = user_key(&person.user_id);
     if let Some(RegistrationKey { key, body_hash }) = key {
-        // A hash, so that no login name stays behind with a key.
-        let scope = scope(&user_key);
         let (id, now) = (person.id.as_uuid(), clock.now());
-        match idempotency::claim(tx, &scope, ROUTE, key, *body_hash, id, now).await? {
+        match idempotency::claim(tx, &user_key, ROUTE, key, *body_hash, id, now).await? {
             Claim::Fresh => {}
             Claim::Existing { resource_id } => return Ok(Registered::Before(resource_id.into())),
             Claim::OtherBody => return Err(Error::KeyReused),
@@ -103,8 +98,4 @@ pub async fn register_person(
         outbox::append(tx, &[publish::registered(person, clock)]).await?;
     }
     Ok(Registered::Fresh)
-}
-
-fn scope(user_key: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, user_key.as_bytes()))
 }

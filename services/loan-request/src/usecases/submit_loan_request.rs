@@ -155,13 +155,13 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
         loan_request::insert(desk.db.pool(), request, decide_after).await?;
         return Ok(Claim::Fresh);
     };
-    let scope = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
+    let caller = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
     let hash = order.hash();
     let id = request.id.as_uuid();
     desk.db
         .in_tx("submit_loan_request", async |tx| {
             let claim =
-                idempotency::claim(tx, &scope, ROUTE, key, hash, id, request.submitted_at).await?;
+                idempotency::claim(tx, &caller, ROUTE, key, hash, id, request.submitted_at).await?;
             if claim == Claim::Fresh {
                 loan_request::insert(&mut *tx, request, decide_after).await?;
             }

@@ -308,6 +308,10 @@ async fn a_password_is_nowhere(pool: PgPool) {
         let text: String = sqlx::query_scalar(dump).fetch_one(&world.pool).await.unwrap();
         assert!(!text.contains(PASSWORD) && !text.contains(CREDENTIAL), "{text}");
     }
+    // Of who it was only a digest is kept with the key.
+    let scopes: Vec<String> =
+        sqlx::query_scalar("SELECT scope FROM idempotency").fetch_all(&world.pool).await.unwrap();
+    assert!(scopes.len() == 1 && !scopes[0].contains(USER_ID), "{scopes:?}");
 }
 
 #[sqlx::test(migrations = "./migrations")]
