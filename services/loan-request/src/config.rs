@@ -10,7 +10,10 @@ use url::Url;
 use crate::tasks::{DecidePending, PurgeUnproven};
 use crate::usecases::Timing;
 
-/// Over what both calls together may take: the database before and after them.
+/// What the database may take before and after both calls. Nobody asks for a decision
+/// by the clock before it has passed too. It is not part of the time for which a
+/// replay is told that its request is being answered: should that replay come before
+/// the first answer, loan-auth's row still decides for both.
 const ANSWER_MARGIN: Span = Span::milliseconds(250);
 
 /// loan-request: requests for new loans and repayments, certified at once.
@@ -177,9 +180,11 @@ impl Config {
     pub fn timing(&self) -> Timing {
         let calls = self.auth.certify_timeout_ms + self.auth.void_timeout_ms;
         let window = Span::try_from(Duration::from_millis(calls)).unwrap_or(Span::MAX);
-        let answer_window = window.saturating_add(ANSWER_MARGIN);
         let decide_after = Span::seconds(self.background.decide_after_seconds.into());
-        Timing { answer_window, decide_after: decide_after.max(answer_window) }
+        Timing {
+            answer_window: window,
+            decide_after: decide_after.max(window.saturating_add(ANSWER_MARGIN)),
+        }
     }
 }
 
@@ -274,16 +279,20 @@ mod tests {
         assert_eq!(config.auth.certify().timeout, Duration::from_millis(610));
         assert_eq!(config.auth.void().timeout, Duration::from_millis(250));
         assert_eq!(config.timing().decide_after, Span::seconds(5));
+        assert_eq!(config.timing().answer_window, Span::milliseconds(860));
         let purging = config.background.purge_unproven();
-        assert_eq!((purging.keep_refused, purging.keep_withdrawn), (Span::days(30), Span::days(30)));
+        assert_eq!(
+            (purging.keep_refused, purging.keep_withdrawn),
+            (Span::days(30), Span::days(30))
+        );
     }
 
     #[test]
     fn nobody_voids_what_is_still_being_asked() {
         let slow = config(&["--certify-timeout-ms=9000", "--decide-after-seconds=1"]).unwrap();
         let timing = slow.timing();
-        assert!(timing.answer_window > Span::milliseconds(9_250));
-        assert!(timing.decide_after >= timing.answer_window);
+        assert_eq!(timing.answer_window, Span::milliseconds(9_250));
+        assert!(timing.decide_after > timing.answer_window);
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub struct Desk {
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// No request is being answered longer than this after its submission.
+    /// So long after its submission a request counts as being answered: what both
+    /// calls to loan-auth may take. A replay is told so until then, whoever sent the
+    /// first.
     pub answer_window: Duration,
     /// The decision of a request may be asked for by others so long after its
     /// submission. Longer than the window, so that nobody voids what is still
