@@ -89,8 +89,11 @@ pub enum Claim {
         /// What was made under the key.
         resource_id: Uuid,
     },
-    /// The key stands for a request with another body.
-    OtherBody,
+    /// The key stands for this, which was asked for with another body.
+    OtherBody {
+        /// What was made under the key.
+        resource_id: Uuid,
+    },
 }
 
 /// Under which name a caller's keys are kept: a digest, because a caller is known
@@ -147,10 +150,11 @@ pub async fn claim(
         .bind(key.as_str())
         .fetch_one(&mut *tx)
         .await?;
+    let resource_id = row.try_get("resource_id")?;
     if row.try_get::<&[u8], _>("body_hash")? == body_hash {
-        Ok(Claim::Existing { resource_id: row.try_get("resource_id")? })
+        Ok(Claim::Existing { resource_id })
     } else {
-        Ok(Claim::OtherBody)
+        Ok(Claim::OtherBody { resource_id })
     }
 }
 

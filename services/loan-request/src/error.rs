@@ -31,6 +31,13 @@ pub enum Error {
         /// When to come back.
         retry_after: Duration,
     },
+    /// Nobody can say now who the caller is, and so nothing is shown of what there
+    /// is under the key.
+    #[error("the caller of a replay is not proven")]
+    Unproven {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// The same request is being answered.
     #[error("the same request is being answered")]
     InFlight {
@@ -66,6 +73,12 @@ impl Error {
 
     /// Nothing better is known of when to come back.
     #[must_use]
+    pub const fn unproven() -> Self {
+        Self::Unproven { retry_after: RETRY_AFTER }
+    }
+
+    /// Nothing better is known of when to come back.
+    #[must_use]
     pub const fn in_flight() -> Self {
         Self::InFlight { retry_after: RETRY_AFTER }
     }
@@ -78,6 +91,7 @@ impl Retryable for Error {
             Self::Refused
             | Self::Throttled { .. }
             | Self::Unavailable { .. }
+            | Self::Unproven { .. }
             | Self::InFlight { .. }
             | Self::KeyReused
             | Self::RequestCancelled
@@ -126,6 +140,12 @@ impl From<Error> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "certification-unavailable",
                 "Nobody could be certified now, so nothing was accepted. Try again.",
+            )
+            .retry_after(retry_after),
+            Error::Unproven { retry_after } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "certification-unavailable",
+                "Nobody can be certified now, so what there is under this key is not shown. Try again.",
             )
             .retry_after(retry_after),
             Error::InFlight { retry_after } => Self::conflict(

@@ -73,7 +73,7 @@ async fn a_key_belongs_to_its_body_its_caller_and_its_route(pool: PgPool) {
     let resource_id = id();
     assert_eq!(claim_at(&pool, "body", resource_id, NOW).await, Claim::Fresh);
     assert_eq!(claim_at(&pool, "body", id(), NOW).await, Claim::Existing { resource_id });
-    assert_eq!(claim_at(&pool, "another", id(), NOW).await, Claim::OtherBody);
+    assert_eq!(claim_at(&pool, "another", id(), NOW).await, Claim::OtherBody { resource_id });
     let mut connection = pool.acquire().await.unwrap();
     for (scope, route) in [("you", ROUTE), ("me", "POST /others")] {
         let hash = hash_of(&"body");

@@ -88,7 +88,7 @@ pub async fn register_person(
         match idempotency::claim(tx, &user_key, ROUTE, key, *body_hash, id, now).await? {
             Claim::Fresh => {}
             Claim::Existing { resource_id } => return Ok(Registered::Before(resource_id.into())),
-            Claim::OtherBody => return Err(Error::KeyReused),
+            Claim::OtherBody { .. } => return Err(Error::KeyReused),
         }
     }
     if !store::person::add(tx, person, &user_key, password_hash).await? {

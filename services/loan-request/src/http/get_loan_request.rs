@@ -15,7 +15,6 @@ use common::token::Principal;
 
 use super::loan_request_shapes::{LoanRequestBody, problem_example, resource, resource_example};
 use super::viewer;
-use crate::domain::viewer::Ownership;
 use crate::error::Error;
 use crate::store::loan_request;
 use crate::usecases::Desk;
@@ -61,12 +60,7 @@ pub(super) async fn get_loan_request(
 ) -> Result<Response, Error> {
     let viewer = viewer(&principal)?;
     let request = loan_request::find(desk.db.pool(), id).await?.ok_or(Error::NotFound)?;
-    let ownership = Ownership {
-        standing: request.standing,
-        claimed_customer_id: request.claimed_customer_id,
-        claimed_user_id: request.user_id.as_deref(),
-    };
-    if !viewer.sees(ownership) {
+    if !viewer.sees(request.ownership()) {
         return Err(Error::NotFound);
     }
     let tag = [(header::ETAG, etag(request.version))];

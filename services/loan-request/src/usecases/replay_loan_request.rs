@@ -18,15 +18,18 @@ const IN_FLIGHT_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub enum Replay {
     /// The request is the caller's; this is how it stands now.
     Shown(LoanRequest),
-    /// Nobody could say yet what was decided.
+    /// Nobody could say yet what was decided; the caller's token says that it was
+    /// submitted in their name.
     Pending(LoanRequest),
     /// It ended without a loan, so the key is free and this is a new request.
     KeyIsFree,
 }
 
-/// Answers the same request again. Nothing of a certified one is shown before
-/// the caller has proven to be its owner, by the proof that they sent with this
-/// very request.
+/// Answers the same request again. Nothing of it is shown before the caller has
+/// proven to be its owner, by the proof that they sent with this very request.
+/// While it is not decided loan-auth cannot be asked for that: then a token, which
+/// is checked here, shows what it also shows at the request's address, and
+/// credentials show nothing.
 ///
 /// # Errors
 /// If it is being answered, if the caller is not its owner or cannot be asked to
@@ -48,7 +51,11 @@ pub async fn replay_loan_request(
         // Asking loan-auth to certify it now could let a stranger's wrong proof
         // decide it. Taking the question back cannot: that would be done anyway.
         if decide_loan_request(desk, id).await?.is_none() {
-            return Ok(Replay::Pending(request));
+            return if order.may_see(&request) {
+                Ok(Replay::Pending(request))
+            } else {
+                Err(Error::unproven())
+            };
         }
         match loan_request::find(desk.db.pool(), id).await? {
             Some(decided) => request = decided,
@@ -72,7 +79,7 @@ pub async fn replay_loan_request(
         }
         Ok(Certification::Decided(_)) => Err(Error::Refused),
         Ok(Certification::Throttled { retry_after }) => Err(Error::Throttled { retry_after }),
-        Ok(Certification::Busy { retry_after }) => Err(Error::Unavailable { retry_after }),
-        Err(_) => Err(Error::unavailable()),
+        Ok(Certification::Busy { retry_after }) => Err(Error::Unproven { retry_after }),
+        Err(_) => Err(Error::unproven()),
     }
 }

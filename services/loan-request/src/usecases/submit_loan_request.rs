@@ -15,10 +15,13 @@ use common::db::described;
 use common::idempotency::{self, Claim, IdempotencyKey};
 use serde::Serialize;
 
-use super::{Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification};
+use super::{
+    Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification,
+};
 use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Proof, Question};
 use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::domain::submission::{Bearer, Submission, caller};
+use crate::domain::viewer::Viewer;
 use crate::error::Error;
 use crate::store::loan_request::{self, LoanRequest};
 
@@ -65,6 +68,14 @@ impl Order {
             RequestKind::Apply => Some(id.into()),
             RequestKind::Repay => self.submission.loan_id,
         }
+    }
+
+    /// Whether the caller's token shows this request to them.
+    pub(super) fn may_see(&self, request: &LoanRequest) -> bool {
+        self.bearer.as_ref().is_some_and(|bearer| {
+            let viewer = Viewer::Customer { id: bearer.id, user_id: bearer.user_id.as_deref() };
+            viewer.sees(request.ownership())
+        })
     }
 
     /// What ties a key to this request: everything but what proves the caller.
@@ -131,14 +142,16 @@ pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted
         let request = order.request(desk);
         match write_down(desk, order, &request).await? {
             Claim::Fresh => return certify(desk, order, request, permit).await,
-            Claim::OtherBody => return Err(Error::KeyReused),
-            Claim::Existing { resource_id } => {
-                match replay_loan_request(desk, order, resource_id.into(), permit).await? {
-                    Replay::Shown(request) => {
+            claim @ (Claim::Existing { resource_id } | Claim::OtherBody { resource_id }) => {
+                let replay = replay_loan_request(desk, order, resource_id.into(), permit).await?;
+                match (replay, claim) {
+                    (Replay::KeyIsFree, _) => {}
+                    // Said to the one whose key it is, and to nobody else.
+                    (_, Claim::OtherBody { .. }) => return Err(Error::KeyReused),
+                    (Replay::Shown(request), _) => {
                         return Ok(Submitted::Certified { request, replayed: true });
                     }
-                    Replay::Pending(request) => return Ok(Submitted::Pending(request)),
-                    Replay::KeyIsFree => {}
+                    (Replay::Pending(request), _) => return Ok(Submitted::Pending(request)),
                 }
             }
         }
@@ -236,10 +249,8 @@ async fn conclude(
 /// Removes a request that loan-auth has not looked at. Should the database fail
 /// now, the request is voided later like any that is undecided.
 async fn forget(desk: &Desk, id: LoanRequestId) {
-    let forgotten = desk
-        .db
-        .in_tx("forget_loan_request", async |tx| forget_loan_request(tx, id).await)
-        .await;
+    let forgotten =
+        desk.db.in_tx("forget_loan_request", async |tx| forget_loan_request(tx, id).await).await;
     if let Err(error) = forgotten {
         later(id, &error);
     }

@@ -5,8 +5,8 @@ mod write;
 
 pub use read::{Start, Undecided, count, find, list, undecided};
 pub use write::{
-    Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused, purge_withdrawn,
-    receive_pending, remove_undecided, write,
+    Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused,
+    purge_withdrawn, receive_pending, remove_undecided, write,
 };
 
 use ::events::codes::RequestStatus;
@@ -16,6 +16,7 @@ use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 
 use crate::domain::standing::Standing;
+use crate::domain::viewer::Ownership;
 
 /// What is read of a row. The statements of [`read`] and [`write`] agree on it.
 macro_rules! columns {
@@ -67,6 +68,16 @@ pub struct LoanRequest {
 }
 
 impl LoanRequest {
+    /// Whose it is, as far as anybody knows.
+    #[must_use]
+    pub fn ownership(&self) -> Ownership<'_> {
+        Ownership {
+            standing: self.standing,
+            claimed_customer_id: self.claimed_customer_id,
+            claimed_user_id: self.user_id.as_deref(),
+        }
+    }
+
     /// Its currency. There is one; the table checks it.
     #[must_use]
     pub const fn currency(&self) -> Currency {

@@ -4,6 +4,7 @@ use ::events::codes::RejectionReason;
 use ::events::{LoanRequestId, LoanRequestRejected};
 
 use super::*;
+use crate::http::testing::Answer;
 
 #[sqlx::test(migrations = "./migrations")]
 async fn an_accepted_request_is_shown_as_it_is_now(pool: PgPool) {
@@ -58,6 +59,10 @@ async fn another_body_is_an_error_and_another_caller_is_not(pool: PgPool) {
     let first = world.submit_under("key", &World::application()).await;
     let body = World::application_with("amountOfMoney", 10_001);
     world.submit_under("key", &body).await.must_be_problem(422, "idempotency-key-reused");
+    // Whoever cannot prove it is not even told that there is such a key.
+    let mut guess = body.clone();
+    guess["userPassword"] = json!("wrong");
+    world.submit_under("key", &guess).await.must_be_problem(403, "not-certified");
     assert_eq!(world.rows().await, 1);
     // The spelling of the same values is no other body.
     let mut same = World::application_with("amountOfMoney", "10000");
@@ -132,6 +137,10 @@ fn rejected(world: &World, id: LoanRequestId) -> LoanRequestRejected {
     }
 }
 
+async fn submit_by(world: &World, bearer: &str, body: &serde_json::Value) -> Answer {
+    world.submit_with(body, &[("authorization", bearer), ("idempotency-key", "key")]).await
+}
+
 /// Submits under `key` and is answered 202: the certification took this way, and
 /// the void was not heard of.
 async fn left_pending(world: &World, act: Act) -> LoanRequestId {
@@ -172,12 +181,30 @@ async fn a_pending_request_that_nobody_knows_of_stays_pending(pool: PgPool) {
     world.wire.void_always(Some(Act::Say(500, json!({}))));
     // A stranger's wrong proof does not decide it.
     let wrong = World::application_with("userPassword", "wrong");
+    // Nor is anything of it shown to either: loan-auth cannot tell them apart now.
     for body in [World::application(), wrong] {
         let answer = world.submit_under("key", &body).await;
-        assert_eq!((answer.status.as_u16(), answer.id()), (202, id));
+        answer.must_be_problem(503, "certification-unavailable");
+        answer.must_say_when_to_come_back();
+        assert_eq!(answer.header("location"), "");
+        assert!(!answer.body.to_string().contains(&id.to_string()));
     }
+    // A token proves its customer, and shows what it also shows at the address.
+    let with = |token: &str| format!("Bearer {token}");
+    let (own, stranger) = (
+        with(&world.token()),
+        with(&world.token_of(world.clock.new_id().into(), Some("2@sk.com"))),
+    );
+    let answer = submit_by(&world, &own, &World::application()).await;
+    assert_eq!((answer.status.as_u16(), answer.id()), (202, id));
+    let other = World::application_with("amountOfMoney", 10_001);
+    let answer = submit_by(&world, &own, &other).await;
+    answer.must_be_problem(422, "idempotency-key-reused");
+    // Another's keys are other keys: this is a request of the stranger's own.
+    let answer = submit_by(&world, &stranger, &World::application()).await;
+    answer.must_be_problem(403, "not-certified");
     assert_eq!(world.wire.decided(id), None);
-    assert_eq!(world.only_row().await.standing, Standing::Undecided);
+    assert_eq!(world.row(id).await.standing, Standing::Undecided);
 }
 
 #[sqlx::test(migrations = "./migrations")]
@@ -219,4 +246,20 @@ async fn a_key_is_kept_for_a_day_and_must_be_readable(pool: PgPool) {
         answer.must_be_problem(400, "bad-idempotency-key");
     }
     assert_eq!(world.rows().await, rows);
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn a_stranger_with_the_key_and_another_body_is_in_nobodys_way_for_long(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut wrong = World::application_with("amountOfMoney", 1);
+    wrong["userPassword"] = json!("wrong");
+    // The stranger's request is not decided.
+    world.wire.certify([Act::Say(500, json!({}))]);
+    world.wire.void([Act::Say(500, json!({}))]);
+    assert_eq!(world.submit_under("key", &wrong).await.status, 202);
+    world.clock.advance(time::Duration::milliseconds(859));
+    let told = world.submit_under("key", &World::application()).await;
+    told.must_be_problem(409, "request-in-flight");
+    world.clock.advance(time::Duration::milliseconds(1));
+    assert_eq!(world.submit_under("key", &World::application()).await.status, 201);
 }
