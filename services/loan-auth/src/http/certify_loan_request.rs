@@ -178,7 +178,7 @@ pub(super) async fn certify_loan_request(
     };
     let answer = match proof {
         Proof::Proven(proven) => {
-            let work = async |tx: &mut _| certify(tx, &api.clock, &asked, &proven).await;
+            let work = async |tx: &mut _| certify(tx, &api.clock, &asked, &proven, &origin).await;
             api.db.in_tx("certify_loan_request", work).await?
         }
         Proof::Wrong => {

@@ -347,3 +347,29 @@ async fn who_is_busy_has_decided_nothing(pool: PgPool) {
     drop(place);
     assert_eq!(outcome_of(&app, &question).await, "certified");
 }
+
+#[sqlx::test(migrations = "./migrations")]
+async fn a_password_that_changes_meanwhile_is_refused_for_good(pool: PgPool) {
+    let app = App::new(pool);
+    let who = app.customer("1@sk.com").await;
+    // Remembered, so that nothing but the person's row is waited for.
+    assert_eq!(outcome_of(&app, &app.question(&who)).await, "certified");
+    let question = app.question(&who);
+    let mut change = app.db.pool().acquire().await.unwrap();
+    let mut step = async |sql: &'static str| {
+        sqlx::query(sql).execute(&mut *change).await.unwrap();
+    };
+    step("BEGIN").await;
+    step("SELECT FROM person WHERE user_key = '1@sk.com' FOR UPDATE").await;
+    let certify = tokio::spawn({
+        let (app, question) = (app.clone(), question.clone());
+        async move { outcome_of(&app, &question).await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!certify.is_finished(), "it waits");
+    step("UPDATE person SET credential_version = 2 WHERE user_key = '1@sk.com'").await;
+    step("COMMIT").await;
+    assert_eq!(certify.await.unwrap(), "refused");
+    assert_eq!(row(&app, &question).await.as_deref(), Some("refused"));
+    assert_eq!(outcome_of(&app, &question).await, "refused");
+}

@@ -4,15 +4,17 @@ use common::clock::Clock;
 use common::outbox;
 use sqlx::PgConnection;
 
-use super::Proven;
+use super::{Origin, Proven, refuse_certification};
 use crate::domain::certification::{Answer, Asked};
 use crate::error::Error;
 use crate::publish;
-use crate::store::certification::Certified;
+use crate::store::certification::{Certified, Refused};
 use crate::store::{certification, known_address};
 
 /// Certifies a request for a proven person, tells the others, and says what is
-/// decided: whoever came first, now or earlier.
+/// decided: whoever came first, now or earlier. If the person has been removed, or
+/// has another password, since the proof a moment ago, the request is refused for
+/// good: what loan-request is told is always what stands.
 ///
 /// # Errors
 /// The database's.
@@ -21,6 +23,7 @@ pub async fn certify_loan_request(
     clock: &Clock,
     asked: &Asked,
     proven: &Proven,
+    origin: &Origin,
 ) -> Result<Answer, Error> {
     let (person, now) = (&proven.person, clock.now());
     match certification::certify(tx, asked, person, now).await? {
@@ -37,7 +40,10 @@ pub async fn certify_loan_request(
             let decision = decision.ok_or(sqlx::Error::RowNotFound)?;
             Ok(decision.told_to(person.id))
         }
-        // Removed, or another password, since the proof a moment ago.
-        Certified::NoLongerProven => Ok(Answer::Refused),
+        Certified::NoLongerProven => {
+            // Whoever has left must not be named any more, so nobody is.
+            let refused = Refused { claimed_user_key: None, address: origin.as_str() };
+            refuse_certification(tx, asked, &refused, now).await
+        }
     }
 }
