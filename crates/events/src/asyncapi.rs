@@ -1,6 +1,7 @@
 //! The AsyncAPI 3.0 document of the topics and events, made from the
 //! [`catalogue`].
 
+use common::event::TOMBSTONE;
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{self, Entry};
@@ -23,6 +24,7 @@ pub fn document() -> Value {
     for entry in &entries {
         messages.insert(entry.event_type.to_owned(), message(entry));
     }
+    messages.insert(TOMBSTONE.to_owned(), tombstone());
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -42,7 +44,7 @@ fn channel(topic: &Topic, published: &[&Entry]) -> Value {
     json!({
         "address": topic.name,
         "description": format!("Keyed by {}.", topic.key),
-        "messages": references(published, "#/components/messages/"),
+        "messages": references(topic, published, "#/components/messages/"),
         "bindings": { "kafka": {
             "topic": topic.name,
             "partitions": topics::PARTITIONS,
@@ -60,7 +62,7 @@ fn dead_letters(topic: &Topic, published: &[&Entry]) -> Value {
             "What a consumer of {} could not work: the original key, headers and value, with the headers dlq_reason, dlq_topic, dlq_partition, dlq_offset, dlq_attempts and dlq_at.",
             topic.name
         ),
-        "messages": references(published, "#/components/messages/"),
+        "messages": references(topic, published, "#/components/messages/"),
     })
 }
 
@@ -69,23 +71,32 @@ fn operation(topic: &Topic, published: &[&Entry]) -> Value {
     json!({
         "action": "send",
         "channel": { "$ref": format!("#/channels/{}", topic.name) },
-        "messages": published
-            .iter()
-            .map(|entry| json!({ "$ref": format!("{within}{}", entry.event_type) }))
+        "messages": names(topic, published)
+            .map(|name| json!({ "$ref": format!("{within}{name}") }))
             .collect::<Vec<_>>(),
     })
 }
 
-fn references(published: &[&Entry], within: &str) -> Map<String, Value> {
-    published
-        .iter()
-        .map(|entry| {
-            (
-                entry.event_type.to_owned(),
-                json!({ "$ref": format!("{within}{}", entry.event_type) }),
-            )
-        })
+fn references(topic: &Topic, published: &[&Entry], within: &str) -> Map<String, Value> {
+    names(topic, published)
+        .map(|name| (name.to_owned(), json!({ "$ref": format!("{within}{name}") })))
         .collect()
+}
+
+/// The messages of a topic; what is compacted also has tombstones.
+fn names(topic: &Topic, published: &[&Entry]) -> impl Iterator<Item = &'static str> {
+    let published: Vec<&'static str> = published.iter().map(|entry| entry.event_type).collect();
+    published.into_iter().chain(topic.compacted.then_some(TOMBSTONE))
+}
+
+fn tombstone() -> Value {
+    json!({
+        "name": TOMBSTONE,
+        "title": TOMBSTONE,
+        "summary": "No value: nothing more is to be known of this key, and the compacted topic forgets what was.",
+        "traits": [{ "$ref": "#/components/messageTraits/cloudEvent" }],
+        "payload": { "type": "null" },
+    })
 }
 
 fn message(entry: &Entry) -> Value {
