@@ -78,7 +78,9 @@ struct Position {
         (status = 500, description = "An error on our side", body = Problem,
          content_type = "application/problem+json", example = json!(examples::internal())),
         (status = 503, description = "The database does not answer; `Retry-After` says when to try again",
-         body = Problem, content_type = "application/problem+json", example = json!(examples::unavailable())),
+         body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "seconds")),
+         example = json!(examples::unavailable())),
     ),
     security(("bearer" = []))
 )]

@@ -66,7 +66,9 @@ use crate::store;
                 "instance": "/loanMessengers/01938e1c-0d6a-7c3e-9d0f-6b1f0c2a4e11"
             })),
         (status = 503, description = "The database does not answer; come back after `Retry-After`",
-            body = Problem, content_type = "application/problem+json", example = json!({
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "seconds")),
+            example = json!({
                 "type": "/problems/unavailable", "title": "Service Unavailable", "status": 503,
                 "code": "unavailable", "detail": "The service is busy or its database does not answer.",
                 "instance": "/loanMessengers/01938e1c-0d6a-7c3e-9d0f-6b1f0c2a4e11"

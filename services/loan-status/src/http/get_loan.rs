@@ -159,7 +159,8 @@ fn links(loan: &Loan, viewer: Viewer, base: &BaseUrl) -> Links {
                 "repay": {"href": "http://localhost:8080/loanRequests"}
             }
         })),
-        (status = 304, description = "The client has this version already"),
+        (status = 304, description = "The client has this version already",
+            headers(("ETag" = String, description = "The version"))),
         (status = 401, description = "No token, or a bad one", body = Problem,
             content_type = "application/problem+json", example = json!({
                 "type": "/problems/unauthenticated", "title": "Unauthorized", "status": 401,
@@ -191,7 +192,9 @@ fn links(loan: &Loan, viewer: Viewer, base: &BaseUrl) -> Links {
                 "instance": "/loanStatus/loans/01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01"
             })),
         (status = 503, description = "The database does not answer; come back after `Retry-After`",
-            body = Problem, content_type = "application/problem+json", example = json!({
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "seconds")),
+            example = json!({
                 "type": "/problems/unavailable", "title": "Service Unavailable", "status": 503,
                 "code": "unavailable", "detail": "The service is busy or its database does not answer.",
                 "instance": "/loanStatus/loans/01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01"

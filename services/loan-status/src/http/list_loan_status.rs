@@ -85,7 +85,9 @@ fn linked(entry: &Entry, epoch: &Epoch, base: &BaseUrl) -> StatusEntry {
                 "instance": "/loanStatus"
             })),
         (status = 503, description = "The database does not answer; come back after `Retry-After`",
-            body = Problem, content_type = "application/problem+json", example = json!({
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "seconds")),
+            example = json!({
                 "type": "/problems/unavailable", "title": "Service Unavailable", "status": 503,
                 "code": "unavailable", "detail": "The service is busy or its database does not answer.",
                 "instance": "/loanStatus"

@@ -75,7 +75,7 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
     ),
     responses(
         (status = 200, description = "The entries, for as long as the token is valid", body = String,
-            content_type = "text/event-stream", example = "event: loanStatus\nid: 5f0c3b9a7d21-42\ndata: {\"id\":\"5f0c3b9a7d21-42\",\"eventType\":\"LoanExecuted\",\"loanStatus\":\"대출실행\",\"loanStatusCode\":\"04\"}\n\n"),
+            content_type = "text/event-stream", example = "event: loanStatus\nid: 5f0c3b9a7d21-42\ndata: {\"id\":\"5f0c3b9a7d21-42\",\"eventType\":\"LoanExecuted\",\"loanRequestId\":\"01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01\",\"loanId\":\"01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01\",\"customerId\":\"01938e1b-ffff-7000-8000-000000000001\",\"requestId\":\"01\",\"requestName\":\"Deposit\",\"amountOfMoney\":10000,\"currency\":\"KRW\",\"outstanding\":10000,\"loanStatus\":\"대출실행\",\"loanStatusCode\":\"04\",\"requestStatus\":\"요청완료\",\"loanVersion\":4,\"occurredAt\":\"2026-11-21T08:00:00Z\"}\n\n"),
         (status = 400, description = "An unreadable filter", body = Problem,
             content_type = "application/problem+json", example = json!({
                 "type": "/problems/invalid-query", "title": "Bad Request", "status": 400, "code": "invalid-query",
@@ -94,7 +94,9 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
                 "instance": "/loanStatus/stream"
             })),
         (status = 429, description = "The customer has 5 streams already; come back after `Retry-After`",
-            body = Problem, content_type = "application/problem+json", example = json!({
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "seconds")),
+            example = json!({
                 "type": "/problems/too-many-streams", "title": "Too Many Requests", "status": 429,
                 "code": "too-many-streams", "instance": "/loanStatus/stream",
                 "detail": "You have as many live streams open as a customer may have."
@@ -106,7 +108,9 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
                 "instance": "/loanStatus/stream"
             })),
         (status = 503, description = "No place for another stream, or the database does not answer; come back after `Retry-After`",
-            body = Problem, content_type = "application/problem+json", example = json!({
+            body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u32, description = "seconds")),
+            example = json!({
                 "type": "/problems/streams-full", "title": "Service Unavailable", "status": 503,
                 "code": "streams-full", "detail": "There is no place for another live stream.",
                 "instance": "/loanStatus/stream"
