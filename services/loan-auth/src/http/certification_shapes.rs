@@ -99,9 +99,11 @@ impl LoanAuth {
 
 /// What loan-request is told.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(tag = "outcome", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[serde(tag = "outcome", rename_all = "lowercase")]
 pub(super) enum Outcome {
     /// The caller is this customer, and the request is certified.
+    // Said of each: the description's generator knows no rule for all variants' fields.
+    #[serde(rename_all = "camelCase")]
     Certified {
         /// Who.
         customer_id: CustomerId,
@@ -111,6 +113,7 @@ pub(super) enum Outcome {
     /// The request was taken back.
     Voided,
     /// Too many wrong passwords before: nothing was looked at, nothing is decided.
+    #[serde(rename_all = "camelCase")]
     Throttled {
         /// When it is worth asking again: 1 to 60, growing.
         retry_after_seconds: u64,

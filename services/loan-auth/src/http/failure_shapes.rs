@@ -13,6 +13,12 @@ pub(super) enum TokenFailures {
         "code": "unauthenticated", "detail": "A bearer token is needed.", "instance": "/customers/me"
     }))]
     Unauthenticated(Problem),
+}
+
+/// A role is needed.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only their shapes are used")]
+pub(super) enum RoleFailures {
     /// The token's role may not do this
     #[response(status = 403, content_type = "application/problem+json", example = json!({
         "type": "/problems/forbidden", "title": "Forbidden", "status": 403, "code": "forbidden",
@@ -49,7 +55,7 @@ pub(super) enum NotFoundFailures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only their shapes are used")]
 pub(super) enum BodyFailures {
-    /// Not JSON, not UTF-8 or nested too deep; or a bad `Idempotency-Key`
+    /// Not JSON, not UTF-8 or nested too deep
     #[response(status = 400, content_type = "application/problem+json", example = json!({
         "type": "/problems/malformed-body", "title": "Bad Request", "status": 400, "code": "malformed-body",
         "detail": "The body is not JSON (line 1, column 2).", "instance": "/customers"
@@ -68,7 +74,7 @@ pub(super) enum BodyFailures {
         "instance": "/customers"
     }))]
     UnsupportedMediaType(Problem),
-    /// Readable, but wrong: `errors` says which field; or an `Idempotency-Key` of another body
+    /// Readable, but wrong: `errors` says which field
     #[response(status = 422, content_type = "application/problem+json", example = json!({
         "type": "/problems/invalid", "title": "Unprocessable Entity", "status": 422, "code": "invalid",
         "detail": "The request has wrong fields.", "instance": "/customers",
@@ -81,7 +87,7 @@ pub(super) enum BodyFailures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only their shapes are used")]
 pub(super) enum PasswordFailures {
-    /// The password is not right, or the token's role may not do this
+    /// `wrong-credentials`: the password is not right; `forbidden`: the token's role may not do this
     #[response(status = 403, content_type = "application/problem+json", example = json!({
         "type": "/problems/wrong-credentials", "title": "Forbidden", "status": 403,
         "code": "wrong-credentials", "detail": "The credentials are not right.", "instance": "/customers/me"

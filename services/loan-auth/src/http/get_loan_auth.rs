@@ -7,7 +7,9 @@ use common::http::{BaseUrl, Json, Path};
 use common::token::Principal;
 
 use super::certification_shapes::LoanAuth;
-use super::failure_shapes::{LinkFailures, NotFoundFailures, ServerFailures, TokenFailures};
+use super::failure_shapes::{
+    LinkFailures, NotFoundFailures, RoleFailures, ServerFailures, TokenFailures,
+};
 use super::{Api, scope_of};
 use crate::error::Error;
 use crate::store;
@@ -35,6 +37,7 @@ use crate::store;
             }
         })),
         TokenFailures,
+        RoleFailures,
         NotFoundFailures,
         LinkFailures,
         ServerFailures,

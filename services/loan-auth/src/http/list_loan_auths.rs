@@ -7,7 +7,7 @@ use common::problem::Problem;
 use common::token::Principal;
 
 use super::certification_shapes::LoanAuth;
-use super::failure_shapes::{LinkFailures, ServerFailures, TokenFailures};
+use super::failure_shapes::{LinkFailures, RoleFailures, ServerFailures, TokenFailures};
 use super::{Api, scope_of};
 use crate::error::Error;
 use crate::store::certification::{self, Position, Start};
@@ -49,6 +49,7 @@ type LoanAuths = Collection<Resource<LoanAuth>>;
                 "errors": [{"field": "size", "message": "must be from 1 to 200"}]
             })),
         TokenFailures,
+        RoleFailures,
         LinkFailures,
         ServerFailures,
     )

@@ -141,6 +141,17 @@ impl Register {
                 "code": "wrong-credentials", "detail": "The credentials are not right.", "instance": "/customers"
             })),
         BodyFailures,
+        (status = 400, description = "Not JSON, not UTF-8 or nested too deep; `bad-idempotency-key`",
+            body = Problem, content_type = "application/problem+json", example = json!({
+                "type": "/problems/malformed-body", "title": "Bad Request", "status": 400, "code": "malformed-body",
+                "detail": "The body is not JSON (line 1, column 2).", "instance": "/customers"
+            })),
+        (status = 422, description = "Readable, but wrong: `errors` says which field; `idempotency-key-reused`: the key stands for another body",
+            body = Problem, content_type = "application/problem+json", example = json!({
+                "type": "/problems/invalid", "title": "Unprocessable Entity", "status": 422, "code": "invalid",
+                "detail": "The request has wrong fields.", "instance": "/customers",
+                "errors": [{"field": "userPassword", "message": "must have at least 8 characters"}]
+            })),
         LinkFailures,
         ServerFailures,
     )

@@ -6,7 +6,9 @@ use common::http::{IfMatch, Path};
 use common::problem::Problem;
 use common::token::Principal;
 
-use super::failure_shapes::{NotFoundFailures, ServerFailures, TokenFailures, VersionFailures};
+use super::failure_shapes::{
+    NotFoundFailures, RoleFailures, ServerFailures, TokenFailures, VersionFailures,
+};
 use super::{Api, only_oneself};
 use crate::error::Error;
 use crate::usecases::remove_customer as remove;
@@ -33,6 +35,7 @@ use crate::usecases::remove_customer as remove;
                 "detail": "A customer with an open loan cannot be removed.", "instance": "/customers/me"
             })),
         TokenFailures,
+        RoleFailures,
         NotFoundFailures,
         VersionFailures,
         ServerFailures,
