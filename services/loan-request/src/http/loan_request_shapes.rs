@@ -161,3 +161,14 @@ pub(super) fn resource_example(status: RequestStatus) -> Value {
         "_links": { "self": { "href": format!("http://localhost:8080{COLLECTION}/{id}") } },
     })
 }
+
+/// A request that is not decided, for the description of the API.
+pub(super) fn pending_example() -> Value {
+    let id = "019ab5c2-7d10-7c3e-9a51-2f7f6f0d8c11";
+    json!({
+        "id": id,
+        "requestStatus": RequestStatus::Pending,
+        "submittedAt": "2026-11-21T08:00:00.123456Z",
+        "_links": { "self": { "href": format!("http://localhost:8080{COLLECTION}/{id}") } },
+    })
+}

@@ -17,7 +17,8 @@ use common::token::Principal;
 
 use self::body::NewLoanRequest;
 use super::loan_request_shapes::{
-    LoanRequestBody, PendingBody, address, pending, problem_example, resource, resource_example,
+    LoanRequestBody, PendingBody, address, pending, pending_example, problem_example, resource,
+    resource_example,
 };
 use crate::clients::loan_auth::Proof;
 use crate::domain::submission::Bearer;
@@ -61,7 +62,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
          example = json!(resource_example(RequestStatus::Pending))),
         (status = 202, description = "Not known yet whether the caller is certified. `Location` is this request as soon as that is decided, or 404",
          body = Resource<PendingBody>,
-         headers(("Location" = String, description = "the request"))),
+         headers(("Location" = String, description = "the request")),
+         example = json!(pending_example())),
         (status = 400, description = "`malformed-body`: not JSON, not UTF-8 or nested too deep; `bad-idempotency-key`",
          body = Problem, content_type = "application/problem+json",
          example = json!(problem_example(400, "Bad Request", "malformed-body", "The body is not JSON (line 1, column 1)."))),

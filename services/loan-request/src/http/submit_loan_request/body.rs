@@ -24,13 +24,13 @@ use crate::domain::submission::{
 }))]
 pub(in crate::http) struct NewLoanRequest {
     /// `01` a new loan, `02` a repayment.
-    #[schema(value_type = RequestKind)]
+    #[schema(value_type = RequestKind, required)]
     request_id: Value,
     /// What you call it: 1 to 100 characters.
-    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Deposit")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 100, example = "Deposit")]
     request_name: Value,
     /// How much, in won: 1 to 1,000,000,000,000, as an integer or a string of digits.
-    #[schema(value_type = Amount)]
+    #[schema(value_type = Amount, required)]
     amount_of_money: Value,
     /// Of a repayment, the loan. Without it: your only executed loan.
     #[schema(value_type = Option<LoanId>)]
