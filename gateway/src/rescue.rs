@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::problem::Problem;
-use http::header::{ALLOW, CONNECTION, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use serde_json::json;
 
 use crate::routes::{ROUTES, Route, Upstream};
 use crate::trace::Trace;
@@ -46,6 +48,9 @@ pub(crate) enum Failure {
 
 /// When to come back to a service that is busy or away.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Where OAuth's clients ask, who know OAuth's failures and no problems.
+const TOKEN_PATH: &str = "/auth/token";
 
 /// What a client is told where nobody knows.
 const UNKNOWN_OUTCOME: &str = "Whether what was asked was done is not known here; a POST with an \
@@ -123,6 +128,36 @@ impl Failure {
         }
     }
 
+    /// The same in OAuth's shape (RFC 6749, 5.2), with the word of its few that comes nearest.
+    fn oauth(&self) -> Response {
+        let (_, detail) = self.says();
+        let status = self.status();
+        let error = match status {
+            StatusCode::TOO_MANY_REQUESTS => "slow_down",
+            StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        let body = Json(json!({ "error": error, "error_description": detail }));
+        let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
+        if let Some(duration) = self.retry_after() {
+            let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+
+    /// What a request for this path is answered with. Whoever uses another method there is no
+    /// client of OAuth's.
+    fn answer(&self, path: &str) -> Response {
+        if path == TOKEN_PATH && !matches!(self, Failure::OtherMethod(_)) {
+            return self.oauth();
+        }
+        self.problem().at(path).into_response()
+    }
+
     /// When it is worth while to come back, where that is known.
     fn retry_after(&self) -> Option<Duration> {
         if let Failure::RateLimited { retry_after } = self {
@@ -183,7 +218,7 @@ pub(crate) fn finish(mut response: Response, uri: &Uri, trace: &Trace) -> Respon
     } else {
         tracing::debug!(trace_id = trace.id(), path = shown(uri), ?failure, "answered here");
     }
-    let (head, body) = failure.problem().at(uri.path()).into_response().into_parts();
+    let (head, body) = failure.answer(uri.path()).into_parts();
     // What other layers have added stays: CORS, the rate.
     response.headers_mut().extend(head.headers);
     failure.add_headers(response.headers_mut());

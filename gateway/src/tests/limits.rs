@@ -101,6 +101,18 @@ async fn a_client_beyond_its_rate_is_told_when_to_come_back_and_the_others_are_n
     assert_eq!(from("203.0.113.1", "/loanStatus").await.unwrap().status(), 200);
 }
 
+#[tokio::test]
+async fn who_asks_for_a_token_is_refused_in_oauths_shape() {
+    let world = World::with(|config| config.rate_limit_per_second = 2.try_into().unwrap()).await;
+    let ask = || world.post("/auth/token").body("grant_type=password").send();
+    let (refused, _) = until_refused(2, ask).await;
+    assert_eq!(refused.headers()["content-type"], "application/json");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let json: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(json["error"], "slow_down");
+    assert!(json["error_description"].is_string() && json.get("code").is_none(), "{json}");
+}
+
 /// Asks until it is refused for the rate; the refusal, and how many passed. Not more may pass than
 /// the rate allows in the time that it took.
 async fn until_refused<F>(per_second: u32, mut ask: impl FnMut() -> F) -> (reqwest::Response, usize)
