@@ -12,8 +12,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use gateway::routes::{Found, Route};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
+
+mod gateway_answers;
 
 /// Writes, or checks, the generated documents.
 #[derive(Parser)]
@@ -86,6 +89,8 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         let own = told_apart(&whole, name, document)?;
         add(&mut whole, own).with_context(|| format!("the document of {name}"))?;
     }
+    gateway_answers::add(&mut whole)?;
+    drop_what_is_inner(&mut whole)?;
     documents.push(("docs/api/openapi.json".into(), pretty(&whole)?));
     documents.push(("docs/api/asyncapi.json".into(), pretty(&events::asyncapi::document())?));
     for entry in events::catalogue::all() {
@@ -154,6 +159,32 @@ fn add(whole: &mut Value, service: Value) -> Result<()> {
     Ok(())
 }
 
+/// Takes out of the whole what no route of it leads to: the shapes and the
+/// credential of the inner routes.
+fn drop_what_is_inner(whole: &mut Value) -> Result<()> {
+    let mut used = whole["paths"].to_string();
+    let kinds = ["schemas", "securitySchemes"];
+    let named = |kind: &str, name: &str| match kind {
+        // A requirement names its scheme, all else is referred to.
+        "securitySchemes" => format!("{{\"{name}\":[]}}"),
+        _ => format!("\"#/components/{kind}/{name}\""),
+    };
+    for kind in kinds {
+        let all = whole["components"][kind].as_object_mut().context("no such components")?;
+        let mut kept = Map::new();
+        loop {
+            let found = all.keys().find(|name| used.contains(&named(kind, name))).cloned();
+            let Some((name, component)) = found.and_then(|name| all.remove_entry(&name)) else {
+                break;
+            };
+            used.push_str(&component.to_string());
+            kept.insert(name, component);
+        }
+        *all = kept;
+    }
+    Ok(())
+}
+
 /// Two services may describe the same thing, but not differently.
 fn insert_new(into: &mut Value, name: String, value: Value) -> Result<()> {
     if into.is_null() {
@@ -168,10 +199,18 @@ fn insert_new(into: &mut Value, name: String, value: Value) -> Result<()> {
 }
 
 fn is_routed(method: &str, path: &str) -> bool {
-    let Ok(method) = method.to_uppercase().parse() else { return false };
+    route_of(method, path).is_some()
+}
+
+/// The gateway's row for an operation.
+fn route_of(method: &str, path: &str) -> Option<&'static Route> {
+    let method = method.to_uppercase().parse().ok()?;
     let path: Vec<&str> =
         path.split('/').map(|part| if part.starts_with('{') { "id" } else { part }).collect();
-    matches!(gateway::routes::find(&method, &path.join("/")), gateway::routes::Found::Route(_))
+    match gateway::routes::find(&method, &path.join("/")) {
+        Found::Route(route) => Some(route),
+        Found::OtherMethod(_) | Found::Nothing => None,
+    }
 }
 
 fn pretty(value: &Value) -> Result<String> {
