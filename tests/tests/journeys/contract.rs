@@ -112,6 +112,18 @@ impl<'a> Operation<'a> {
         fields.dedup();
         fields
     }
+
+    /// Which media types its body may have.
+    pub(crate) fn media_types(&self) -> Vec<&'a str> {
+        members(&self.described["requestBody"]["content"]).map(|(name, _)| name).collect()
+    }
+
+    /// Every answer: the status, and what is said of it.
+    pub(crate) fn answers(&self) -> Vec<(u16, &'a Value)> {
+        members(&self.described["responses"])
+            .map(|(status, answer)| (status.parse().unwrap(), self.contract.resolved(answer)))
+            .collect()
+    }
 }
 
 /// A generated document, as it is committed.

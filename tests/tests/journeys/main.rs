@@ -6,6 +6,7 @@ mod by_hand;
 mod certification;
 mod consumer_facts;
 mod contract;
+mod documents;
 mod hostile_input;
 mod idempotency;
 mod isolation;

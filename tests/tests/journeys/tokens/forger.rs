@@ -47,7 +47,7 @@ impl Key {
 }
 
 /// Knows loan-auth's key, and what good tokens say.
-pub(super) struct Forger {
+pub(crate) struct Forger {
     key: Key,
     stranger: Key,
     kid: String,
@@ -58,7 +58,7 @@ pub(super) struct Forger {
 }
 
 impl Forger {
-    pub(super) async fn new(
+    pub(crate) async fn new(
         key: Key,
         journey: &Journey,
         customer: &str,
@@ -87,7 +87,7 @@ impl Forger {
     }
 
     /// A token that is signed as it must be, and says something else.
-    pub(super) fn with_claim(&self, name: &str, value: Value) -> String {
+    pub(crate) fn with_claim(&self, name: &str, value: Value) -> String {
         self.signed(&self.header(), &changed(&self.customers, name, value))
     }
 

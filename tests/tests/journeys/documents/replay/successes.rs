@@ -1,0 +1,158 @@
+//! What goes well.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use journeys::client::Answer;
+use journeys::harness::SEEN_WITHIN;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::super::entries;
+use super::Replay;
+use crate::contract::Findings;
+use crate::scene::{Person, never_was};
+
+impl Replay<'_> {
+    pub(super) async fn successes(&mut self, findings: &mut Findings) -> Result<()> {
+        self.reads(findings).await?;
+        self.writes(findings).await?;
+        self.streams(findings).await
+    }
+
+    /// Everything that can be read, by everybody who may.
+    async fn reads(&mut self, findings: &mut Findings) -> Result<()> {
+        for operation in self.contract.operations() {
+            if operation.method != "get" || operation.id == "stream_loan_status" {
+                continue;
+            }
+            let right = self.right(&operation)?;
+            for token in [right.token.clone(), self.scene.officer.clone()] {
+                let answer = self.client.get(&right.path, &token).await?;
+                self.answered(operation.id, 200, &answer, findings)?;
+            }
+            let answer = self.client.get(&right.path, &right.token).await?;
+            let tag = answer.header("etag");
+            if operation.answers().iter().any(|(status, _)| *status == 304) {
+                let request =
+                    self.client.request(Method::GET, &right.path).bearer_auth(&right.token);
+                let same = self.client.send(request.header("If-None-Match", tag)).await?;
+                self.answered(operation.id, 304, &same, findings)?;
+            }
+            if operation.query_names().iter().any(|name| name == "cursor") {
+                self.pages(operation.id, &right.path, &right.token, findings).await?;
+            }
+        }
+        // Everything that an officer can see, in every state.
+        for path in ["/loanManagers?loanStatus=all&size=200", "/loanManagers?requestId=02"] {
+            let answer = self.client.get(path, &self.scene.officer).await?;
+            self.answered("list_loan_managers", 200, &answer, findings)?;
+        }
+        Ok(())
+    }
+
+    /// Page by page, by the links, as far as they lead.
+    async fn pages(
+        &mut self,
+        id: &str,
+        path: &str,
+        token: &str,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let mut next = Some(format!("{path}?size=1"));
+        for _ in 0..4 {
+            let Some(address) = next else { break };
+            let answer = self.client.get(&address, token).await?;
+            self.answered(id, 200, &answer, findings)?;
+            let json = answer.json();
+            next = json["_links"]["next"]["href"].as_str().map(str::to_owned);
+            let own = json["_links"]["self"]["href"].as_str().context("its own link")?;
+            let again = self.client.get(own, token).await?;
+            findings.check(again.json()["_embedded"] == json["_embedded"], || {
+                format!("{own} leads elsewhere")
+            });
+        }
+        Ok(())
+    }
+
+    async fn writes(&mut self, findings: &mut Findings) -> Result<()> {
+        let (client, scene) = (self.client, self.scene);
+        for body in [
+            json!({ "requestId": "01", "requestName": "Deposit", "amountOfMoney": "100000" }),
+            json!({ "requestId": "02", "requestName": "Repay", "amountOfMoney": 500, "loanId": scene.loan }),
+        ] {
+            let request =
+                client.request(Method::POST, "/loanRequests").bearer_auth(&scene.owner.token);
+            let request = request.header("Idempotency-Key", never_was()).json(&body);
+            for _ in ["fresh", "replayed"] {
+                let answer = client.send(request.try_clone().context("twice")?).await?;
+                self.answered("submit_loan_request", 201, &answer, findings)?;
+            }
+        }
+        let step = client.step(&scene.officer, &scene.repayment, "05").await?;
+        self.answered("set_loan_status", 200, &step, findings)?;
+
+        let body = json!({
+            "userId": "documented@example.com", "userName": "Documented", "userPassword": "correct horse battery",
+            "userMobile": "010-000-0000", "userEmail": "documented@example.com", "language": "en"
+        });
+        let request =
+            client.request(Method::POST, "/customers").header("Idempotency-Key", never_was());
+        for _ in ["fresh", "replayed"] {
+            let again = request.try_clone().context("twice")?.json(&body);
+            self.answered("register_customer", 201, &client.send(again).await?, findings)?;
+        }
+        let form = [
+            ("grant_type", "password"),
+            ("username", "documented@example.com"),
+            ("password", "correct horse battery"),
+        ];
+        let answer = client.send(client.request(Method::POST, "/auth/token").form(&form)).await?;
+        self.answered("issue_token", 200, &answer, findings)?;
+        let refresh = json!({ "grant_type": "refresh_token", "refresh_token": answer.text_at("/refresh_token")? });
+        let renewed = client.post("/auth/token", "", &refresh).await?;
+        self.answered("issue_token", 200, &renewed, findings)?;
+        let token = renewed.text_at("/access_token")?;
+        let changed = client.patch("/customers/me", &token, &json!({ "userEmail": null })).await?;
+        self.answered("change_customer", 200, &changed, findings)?;
+        let removed = client.delete("/customers/me", &token).await?;
+        self.answered("remove_customer", 204, &removed, findings)
+    }
+
+    /// The stream's events are entries; it has as many places as is said.
+    async fn streams(&mut self, findings: &mut Findings) -> Result<()> {
+        let watcher = Person::customer(self.journey, "watcher").await?;
+        self.client.apply(&watcher.who, 1_000).await?;
+        let seen = |answer: &Answer| answer.json()["page"]["totalElements"] == 1;
+        self.client.wait_for("/loanStatus", &watcher.token, SEEN_WITHIN, seen).await?;
+        let mut open = Vec::new();
+        let full = loop {
+            anyhow::ensure!(open.len() < 20, "there is always room for a stream");
+            let request = self.client.request(Method::GET, "/loanStatus/stream");
+            let response = request.bearer_auth(&watcher.token).send().await?;
+            if response.status() != 200 {
+                break response;
+            }
+            open.push(response);
+        };
+        findings.check(open.len() == 5, || format!("{} streams of one customer", open.len()));
+        let (status, headers) = (full.status().as_u16(), full.headers().clone());
+        let full = Answer { status, headers, text: full.text().await?, took: Duration::ZERO };
+        self.answered("stream_loan_status", 429, &full, findings)?;
+
+        let mut stream = open.swap_remove(0);
+        let (status, headers) = (stream.status().as_u16(), stream.headers().clone());
+        let mut text = String::new();
+        while !text.contains("event: loanStatus") || !text.ends_with("\n\n") {
+            let chunk =
+                timeout(Duration::from_secs(5), stream.chunk()).await??.context("it ended")?;
+            text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+        for entry in entries(&text) {
+            self.compare_entry(&entry, findings);
+        }
+        let answer = Answer { status, headers, text, took: Duration::ZERO };
+        self.answered("stream_loan_status", 200, &answer, findings)
+    }
+}
