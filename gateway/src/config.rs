@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Parser;
+use clap::builder::TypedValueParser as _;
 use common::logs::LogFormat;
 use ipnet::IpNet;
 use url::Url;
@@ -50,12 +51,14 @@ pub struct Config {
 
     /// Requests a second of one client address (of one /64 for IPv6). A load test from one machine
     /// needs more.
-    #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value = "50")]
+    #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value = "50",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000).try_map(NonZeroU32::try_from))]
     pub rate_limit_per_second: NonZeroU32,
 
     /// How many clients' rates are kept; bounds the memory that an attacker with many addresses can
     /// take (some 300 bytes each).
-    #[arg(long, env = "RATE_LIMIT_CLIENTS_MAX", default_value_t = 100_000)]
+    #[arg(long, env = "RATE_LIMIT_CLIENTS_MAX", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     pub rate_limit_clients_max: u64,
 
     /// Origins whose pages may call the API, separated by commas; `http://localhost:*` is any port.
@@ -81,13 +84,16 @@ pub struct Config {
     #[arg(long, env = "TOKEN_AUDIENCE", default_value = "services")]
     pub token_audience: String,
 
-    /// Largest body of a request; the largest real one is some 500 bytes.
-    #[arg(long, env = "BODY_MAX_BYTES", default_value_t = 64 * 1024)]
-    pub body_max_bytes: usize,
+    /// Largest body of a request; the largest real one is some 500 bytes. The services take 64 KiB
+    /// at most, so more than that only moves the refusal to them.
+    #[arg(long, env = "BODY_MAX_BYTES", default_value_t = 64 * 1024,
+          value_parser = clap::value_parser!(u32).range(1_024..=1_048_576))]
+    pub body_max_bytes: u32,
 
     /// How long a request may take from its head to the answer's head. A stream's body may take for
     /// ever.
-    #[arg(long, env = "REQUEST_TIMEOUT_SECONDS", default_value_t = 30)]
+    #[arg(long, env = "REQUEST_TIMEOUT_SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=300))]
     pub request_timeout_seconds: u64,
 
     /// Connections from clients at once; further ones wait in the kernel's queue. Bounds memory and
@@ -99,32 +105,38 @@ pub struct Config {
     /// Requests at once to one service; one more is answered 503 at once. Each service has its own
     /// number, so that a slow one takes no other's: reads of the status go on whatever happens to
     /// the rest.
-    #[arg(long, env = "UPSTREAM_CONCURRENCY_MAX", default_value_t = 512)]
-    pub upstream_concurrency_max: usize,
+    #[arg(long, env = "UPSTREAM_CONCURRENCY_MAX", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub upstream_concurrency_max: u32,
 
     /// Streams (/loanStatus/stream) at once; they last, so they are counted apart from requests.
-    #[arg(long, env = "STREAMS_MAX", default_value_t = 2_000)]
-    pub streams_max: usize,
+    #[arg(long, env = "STREAMS_MAX", default_value_t = 2_000,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub streams_max: u32,
 
     /// How long making a connection to a service may take. They are near, so a longer wait only
     /// takes a place.
-    #[arg(long, env = "CONNECT_TIMEOUT_MS", default_value_t = 300)]
+    #[arg(long, env = "CONNECT_TIMEOUT_MS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub connect_timeout_ms: u64,
 
     /// How long an idle connection to a service is kept; shorter than the 10 s after which the
     /// service closes it, so that no request is sent into a connection that is being closed.
-    #[arg(long, env = "UPSTREAM_IDLE_SECONDS", default_value_t = 4)]
+    #[arg(long, env = "UPSTREAM_IDLE_SECONDS", default_value_t = 4,
+          value_parser = clap::value_parser!(u64).range(1..=9))]
     pub upstream_idle_seconds: u64,
 
     /// After this time no new request uses an old connection to a service. So instances that were
     /// added get their share, and one that is being stopped gets no request any more when it closes
     /// its connections.
-    #[arg(long, env = "UPSTREAM_CONNECTION_AGE_SECONDS", default_value_t = 5)]
+    #[arg(long, env = "UPSTREAM_CONNECTION_AGE_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=300))]
     pub upstream_connection_age_seconds: u64,
 
     /// An answer of known length up to this is taken whole before it is passed on, so that one that
     /// is cut becomes a 502 and not half an answer.
-    #[arg(long, env = "RESPONSE_BUFFER_MAX_BYTES", default_value_t = 256 * 1024)]
+    #[arg(long, env = "RESPONSE_BUFFER_MAX_BYTES", default_value_t = 256 * 1024,
+          value_parser = clap::value_parser!(u64).range(0..=16_777_216))]
     pub response_buffer_max_bytes: u64,
 
     /// `json` for machines, `pretty` for a terminal.
@@ -204,17 +216,66 @@ mod tests {
         assert!(config.cors_origins.is_empty() && config.trusted_proxies.is_empty());
     }
 
+    //
+    #[test]
+    fn every_number_has_a_range_that_its_default_is_in() {
+        let mut numbers = 0;
+        for argument in Config::command().get_arguments() {
+            let Some(default) = argument.get_default_values().first() else { continue };
+            let is_number = default.to_str().is_some_and(|text| text.parse::<u64>().is_ok());
+            if !is_number {
+                continue;
+            }
+            numbers += 1;
+            let flag = format!("--{}", argument.get_long().unwrap());
+            let name = argument.get_env().unwrap().to_str().unwrap();
+            let said = |value: &str| {
+                let arguments = ["gateway", &flag, value].map(std::ffi::OsString::from);
+                common::config::try_load_from::<Config>(arguments, &[])
+                    .map_err(|error| error.to_string())
+            };
+            assert!(said(default.to_str().unwrap()).is_ok(), "{flag}");
+            // Each fits into its type, so it is the range that refuses it.
+            for wrong in ["2000000000", "4294967295"] {
+                let line = said(wrong).unwrap_err();
+                assert_eq!(line.lines().count(), 1, "{line}");
+                assert!(line.starts_with(name) && line.contains(" is not in "), "{line}");
+            }
+        }
+        assert_eq!(numbers, 13, "a new number needs a range");
+    }
+
+    #[test]
+    fn what_would_make_the_gateway_useless_is_out_of_range() {
+        for (flag, wrong) in [
+            ("--rate-limit-per-second", "0"),
+            ("--rate-limit-clients-max", "99"),
+            ("--body-max-bytes", "1023"),
+            ("--request-timeout-seconds", "0"),
+            ("--http-connections-max", "0"),
+            ("--upstream-concurrency-max", "0"),
+            ("--streams-max", "0"),
+            ("--connect-timeout-ms", "9"),
+            // The services close an idle connection after 10 s.
+            ("--upstream-idle-seconds", "10"),
+            ("--upstream-idle-seconds", "0"),
+            ("--upstream-connection-age-seconds", "0"),
+            ("--shutdown-bound-seconds", "0"),
+        ] {
+            let refused = parsed(&[flag, wrong]).unwrap_err().to_string();
+            assert!(refused.contains(" is not in "), "{flag} {wrong}: {refused}");
+        }
+    }
+
     #[test]
     fn a_wrong_setting_stops_the_start() {
         for wrong in [
             ["--request-url", "https://loan-request:8080"],
             ["--request-url", "http://loan-request:8080/base"],
             ["--request-url", "loan-request:8080"],
-            ["--rate-limit-per-second", "0"],
             ["--trusted-proxies", "10.0.0.0/33"],
             ["--trusted-proxies", "ingress"],
             ["--cors-origins", "*"],
-            ["--http-connections-max", "0"],
         ] {
             assert!(parsed(&wrong).is_err(), "{wrong:?}");
         }

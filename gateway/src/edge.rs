@@ -51,16 +51,17 @@ impl Edge {
         let connections = Connections {
             connect_timeout: Duration::from_millis(config.connect_timeout_ms),
             idle: Duration::from_secs(config.upstream_idle_seconds),
-            idle_max: config.upstream_concurrency_max,
+            idle_max: count(config.upstream_concurrency_max),
             age: Duration::from_secs(config.upstream_connection_age_seconds),
         };
         let taking = Taking {
             buffer_max_bytes: config.response_buffer_max_bytes,
             deadline: request_timeout,
         };
+        let places_max = count(config.upstream_concurrency_max);
         let services = Upstream::ALL.map(|upstream| {
             let forward = PooledProxy::new(config.url_of(upstream), connections.clone());
-            Service::new(upstream, Box::new(forward), config.upstream_concurrency_max, taking)
+            Service::new(upstream, Box::new(forward), places_max, taking)
         });
         Edge {
             cors_origins: config.cors_origins.clone(),
@@ -73,13 +74,13 @@ impl Edge {
             tokens: Tokens::new(verifier),
             meters: Meters::new(),
             clock,
-            body_max_bytes: config.body_max_bytes,
+            body_max_bytes: count(config.body_max_bytes),
             response_buffer_max_bytes: config.response_buffer_max_bytes,
             request_timeout,
             ending,
             closing,
             services,
-            streams: Arc::new(Semaphore::new(config.streams_max)),
+            streams: Arc::new(Semaphore::new(count(config.streams_max))),
         }
     }
 
@@ -98,6 +99,11 @@ impl Edge {
     pub(crate) fn stream_place(&self, upstream: Upstream) -> Result<OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| Failure::Busy(upstream))
     }
+}
+
+/// A setting as a number of things in memory.
+fn count(setting: u32) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
 }
 
 /// Counters and histograms, looked up once: finding one by its labels costs more than counting.
