@@ -7,10 +7,20 @@ use http::header::{HOST, HeaderMap};
 use http::{HeaderName, HeaderValue, Uri};
 
 use crate::rescue::Failure;
+use crate::unbelieved;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Introduced {
+    /// The client's address.
+    pub(crate) address: IpAddr,
+    /// Whether there were headers about the way here that were not believed.
+    pub(crate) unbelieved: bool,
+}
 
 /// Finds out who asks and rewrites the headers for the services: of the connection's own and the
 /// inner ones nothing goes on, and `X-Forwarded-*` says what is true.
@@ -22,7 +32,7 @@ pub(crate) fn introduce(
     uri: &Uri,
     peer: IpAddr,
     hops: &Hops,
-) -> Result<IpAddr, Failure> {
+) -> Result<Introduced, Failure> {
     let peer = peer.to_canonical();
     let peer_is_trusted = hops.trusted_proxies.iter().any(|range| range.contains(&peer));
     let host = host(headers, uri)?;
@@ -39,6 +49,7 @@ pub(crate) fn introduce(
         HeaderValue::from_static("http")
     };
 
+    let unbelieved = !peer_is_trusted && unbelieved::claims(headers);
     strip(headers);
 
     headers.insert(HOST, host);
@@ -49,7 +60,7 @@ pub(crate) fn introduce(
     }
     headers.insert(X_FORWARDED_HOST, forwarded_host);
     headers.insert(X_FORWARDED_PROTO, proto);
-    Ok(address)
+    Ok(Introduced { address, unbelieved })
 }
 
 /// The host that the client meant: the request line's, if it names one, else the header's (RFC
@@ -187,11 +198,31 @@ mod tests {
 
     fn introduced(peer: &str, pairs: &[(&str, &str)]) -> (IpAddr, HeaderMap) {
         let mut headers = headers(pairs);
+        let introduced = introduced_by(peer, &mut headers);
+        (introduced.address, headers)
+    }
+
+    fn introduced_by(peer: &str, headers: &mut HeaderMap) -> Introduced {
         let uri = Uri::from_static("/loanRequests");
-        let address =
-            introduce(&mut headers, &uri, peer.parse().unwrap(), &trusting(&["10.0.0.0/8"]))
-                .unwrap();
-        (address, headers)
+        introduce(headers, &uri, peer.parse().unwrap(), &trusting(&["10.0.0.0/8"])).unwrap()
+    }
+
+    #[test]
+    fn that_somebody_was_not_believed_is_told() {
+        for (peer, pairs, unbelieved) in [
+            (STRANGER, &[("x-forwarded-for", "198.51.100.7")][..], true),
+            (STRANGER, &[("forwarded", "for=198.51.100.7")], true),
+            (
+                STRANGER,
+                &[("connection", "x-forwarded-proto"), ("x-forwarded-proto", "https")],
+                true,
+            ),
+            (STRANGER, &[], false),
+            (PROXY, &[("x-forwarded-for", "198.51.100.7")], false),
+        ] {
+            let introduced = introduced_by(peer, &mut headers(pairs));
+            assert_eq!(introduced.unbelieved, unbelieved, "{peer} {pairs:?}");
+        }
     }
 
     #[test]

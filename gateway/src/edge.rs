@@ -18,12 +18,14 @@ use crate::proxy::{Connections, PooledProxy};
 use crate::rate::Rate;
 use crate::rescue::Failure;
 use crate::routes::{Found, ROUTES, Upstream};
+use crate::unbelieved::Unbelieved;
 use crate::upstream::{Service, Taking};
 
 /// Everything that requests share.
 pub(crate) struct Edge {
     pub(crate) cors_origins: Vec<OriginPattern>,
     pub(crate) hops: Hops,
+    pub(crate) unbelieved: Unbelieved,
     pub(crate) rate: Rate,
     pub(crate) tokens: Tokens,
     pub(crate) meters: Meters,
@@ -70,6 +72,7 @@ impl Edge {
                 allowed_hosts: Vec::new(),
                 trusted_proxies: config.trusted_proxies.clone(),
             },
+            unbelieved: Unbelieved::new(),
             rate: Rate::new(config.rate_limit_per_second, config.rate_limit_clients_max),
             tokens: Tokens::new(verifier),
             meters: Meters::new(),

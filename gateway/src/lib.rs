@@ -7,7 +7,7 @@
 //! * [`config`]: every setting.
 //! * [`routes`]: which path goes where, as data.
 //! * `stack`, `layers`, `edge`: the layers in their order, their two kinds, and what they share.
-//! * `client`, `trace`, `cors`, `rate`, `auth`, `body`: what the layers do.
+//! * `client`, `unbelieved`, `trace`, `cors`, `rate`, `auth`, `body`: what the layers do.
 //! * `upstream`, `proxy`: a service's places, retries and answers; passing a request on.
 //! * `rescue`: every failure of the gateway's own, and its answer.
 //! * [`docs`]: the pages about the API.
@@ -31,4 +31,5 @@ mod tests;
 mod trace;
 mod upstream;
 
+mod unbelieved;
 pub use run::run;

@@ -119,9 +119,12 @@ fn introduce(edge: &Edge, request: &mut Request) -> Result<(), Failure> {
     let peer =
         request.extensions().get::<ConnectInfo<SocketAddr>>().ok_or(Failure::Panicked)?.0.ip();
     let uri = request.uri().clone();
-    let client = client::introduce(request.headers_mut(), &uri, peer, &edge.hops)?;
+    let introduced = client::introduce(request.headers_mut(), &uri, peer, &edge.hops)?;
+    if introduced.unbelieved {
+        edge.unbelieved.note();
+    }
     if let Some(asked) = request.extensions_mut().get_mut::<Asked>() {
-        asked.client = client;
+        asked.client = introduced.address;
     }
     Ok(())
 }

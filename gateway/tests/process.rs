@@ -119,6 +119,39 @@ async fn the_admin_port_has_the_figures_and_the_public_one_has_not() {
     assert!(get(http, "/readyz").await.unwrap().starts_with("HTTP/1.1 404 "));
 }
 
+// An operator who forgot TRUSTED_PROXIES sees it, and no address of a client is in the log.
+#[tokio::test]
+async fn forwarding_headers_of_a_stranger_are_counted_and_warned_of_once() {
+    let (http, admin, nobody) = (free_address().await, free_address().await, free_address().await);
+    let mut command = gateway(&[
+        ("HTTP_ADDR", http.to_string()),
+        ("ADMIN_ADDR", admin.to_string()),
+        ("REQUEST_URL", format!("http://{nobody}")),
+    ]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    until(admin, "/readyz", "200 OK").await;
+    assert!(
+        get(admin, "/metrics").await.unwrap().contains("gateway_forwarded_untrusted_total 0"),
+        "it is there before the first one"
+    );
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    for number in 1..=5 {
+        let request = client
+            .get(format!("http://{http}/actuator/health"))
+            .header("x-forwarded-for", format!("203.0.113.{number}"));
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let figures = get(admin, "/metrics").await.unwrap();
+    assert!(figures.contains("gateway_forwarded_untrusted_total 5"), "{figures}");
+    terminate(&child).await;
+    let (mut log, mut errors) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut log).await.unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+    let log = log + &errors;
+    assert_eq!(log.matches("TRUSTED_PROXIES does not name").count(), 1, "{log}");
+    assert!(!log.contains("203.0.113."), "{log}");
+}
+
 /// Answers every request on this listener with this JSON.
 async fn serve_json(listener: TcpListener, json: String) {
     let answer = format!(
