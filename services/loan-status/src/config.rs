@@ -33,8 +33,15 @@ pub struct StreamSettings {
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub streams_per_customer_max: u32,
 
-    /// Live streams of one instance at most; more are answered 503. Each holds a
-    /// connection and a buffer.
+    /// Live streams of one officer at once at most, on one instance; more are
+    /// answered 429. A desk has more windows open than a customer, and a page
+    /// that opens streams without end must not take everybody's places.
+    #[arg(long, env = "STREAMS_PER_OFFICER_MAX", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub streams_per_officer_max: u32,
+
+    /// Live streams of one instance, customers' and officers' together, at most;
+    /// more are answered 503. Each holds a connection and a buffer.
     #[arg(long, env = "STREAMS_MAX", default_value_t = 1_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub streams_max: u32,
@@ -77,6 +84,7 @@ impl StreamSettings {
         Limits {
             streams_max: self.streams_max as usize,
             customer_streams_max: self.streams_per_customer_max as usize,
+            officer_streams_max: self.streams_per_officer_max as usize,
             buffer_entries_max: self.stream_buffer_entries_max as usize,
             lag_max: Duration::from_secs(self.stream_lag_seconds_max),
         }

@@ -51,6 +51,12 @@ impl From<Error> for Problem {
                 "You have as many live streams open as a customer may have.",
             )
             .retry_after(STREAM_RETRY),
+            Error::NoStream(Full::OfOfficer) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-streams",
+                "You have as many live streams open as an officer may have.",
+            )
+            .retry_after(STREAM_RETRY),
             Error::NoStream(Full::OfInstance) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "streams-full",

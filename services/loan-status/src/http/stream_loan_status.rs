@@ -93,7 +93,7 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
                 "detail": "Only customers and loan officers have a status to see.",
                 "instance": "/loanStatus/stream"
             })),
-        (status = 429, description = "The customer has 5 streams already; come back after `Retry-After`",
+        (status = 429, description = "The customer has 5 streams already, or the officer 20; come back after `Retry-After`",
             body = Problem, content_type = "application/problem+json",
             headers(("Retry-After" = u32, description = "seconds")),
             example = json!({
@@ -130,7 +130,10 @@ pub(super) async fn stream_loan_status(
     let left = principal.expires_at - api.clock.now();
     let left =
         Duration::try_from(left).ok().filter(|left| !left.is_zero()).ok_or(Error::TokenExpired)?;
-    let seat = api.hub.take_seat(viewer, principal.expires_at).map_err(Error::NoStream)?;
+    let seat = api
+        .hub
+        .take_seat(viewer, principal.subject, principal.expires_at)
+        .map_err(Error::NoStream)?;
     let start = start_of(&api, viewer, &headers).await?;
     let feed = FeedStream {
         pool: api.db.pool().clone(),

@@ -69,6 +69,7 @@ pub(crate) struct App {
 pub(crate) fn small() -> StreamSettings {
     StreamSettings {
         streams_per_customer_max: 5,
+        streams_per_officer_max: 2,
         streams_max: 8,
         stream_buffer_entries_max: 3,
         stream_lag_seconds_max: 1,

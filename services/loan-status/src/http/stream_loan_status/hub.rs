@@ -5,12 +5,14 @@
 //! so far within a time, it is too slow and loses its place.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::events::CustomerId;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::domain::feed_id::FeedId;
 use crate::domain::viewer::{Scope, Viewer};
@@ -23,6 +25,8 @@ pub struct Limits {
     pub streams_max: usize,
     /// Streams of one customer at once.
     pub customer_streams_max: usize,
+    /// Streams of one officer at once.
+    pub officer_streams_max: usize,
     /// Entries that wait for one stream.
     pub buffer_entries_max: usize,
     /// How long a stream may lag behind before it is cut off.
@@ -34,6 +38,8 @@ pub struct Limits {
 pub enum Full {
     /// The customer has as many streams as a customer may have.
     OfCustomer,
+    /// The officer has as many streams as an officer may have.
+    OfOfficer,
     /// The instance has as many streams as it can bear.
     OfInstance,
 }
@@ -50,11 +56,13 @@ struct Inner {
     next_number: u64,
     seated: HashMap<u64, Seated>,
     by_customer: HashMap<CustomerId, Vec<u64>>,
-    officers: Vec<u64>,
+    /// By whose token it is; each of them is handed everything.
+    by_officer: HashMap<Uuid, Vec<u64>>,
 }
 
 struct Seated {
     viewer: Viewer,
+    bearer: Uuid,
     expires_at: OffsetDateTime,
     standing: Standing,
 }
@@ -83,38 +91,47 @@ impl Hub {
             next_number: 0,
             seated: HashMap::new(),
             by_customer: HashMap::new(),
-            officers: Vec::new(),
+            by_officer: HashMap::new(),
         };
         Arc::new(Self { limits, inner: Mutex::new(inner) })
     }
 
-    /// A place for a stream of this viewer.
+    /// A place for a stream of this viewer, whose token is `bearer`'s.
     ///
     /// # Errors
     /// [`Full`] if there is none.
     pub fn take_seat(
         self: &Arc<Self>,
         viewer: Viewer,
+        bearer: Uuid,
         expires_at: OffsetDateTime,
     ) -> Result<Seat, Full> {
         let mut inner = self.lock();
-        if let Viewer::Customer(customer) = viewer
-            && inner.by_customer.get(&customer).map_or(0, Vec::len)
-                >= self.limits.customer_streams_max
-        {
-            return Err(Full::OfCustomer);
+        let (own, own_max, full) = match viewer {
+            Viewer::Customer(customer) => (
+                inner.by_customer.get(&customer),
+                self.limits.customer_streams_max,
+                Full::OfCustomer,
+            ),
+            Viewer::Officer => {
+                (inner.by_officer.get(&bearer), self.limits.officer_streams_max, Full::OfOfficer)
+            }
+        };
+        if own.map_or(0, Vec::len) >= own_max {
+            return Err(full);
         }
         if inner.seated.len() >= self.limits.streams_max {
             return Err(Full::OfInstance);
         }
         let number = inner.next_number;
         inner.next_number += 1;
-        inner.seated.insert(number, Seated { viewer, expires_at, standing: Standing::CatchingUp });
+        let standing = Standing::CatchingUp;
+        inner.seated.insert(number, Seated { viewer, bearer, expires_at, standing });
         match viewer {
             Viewer::Customer(customer) => {
                 inner.by_customer.entry(customer).or_default().push(number)
             }
-            Viewer::Officer => inner.officers.push(number),
+            Viewer::Officer => inner.by_officer.entry(bearer).or_default().push(number),
         }
         inner.count();
         drop(inner);
@@ -197,7 +214,7 @@ impl Inner {
 
     fn hand_out(&mut self, entry: &Arc<Entry>, now: OffsetDateTime) {
         let own = self.by_customer.get(&entry.customer_id).map_or(&[][..], Vec::as_slice);
-        for number in own.iter().chain(&self.officers) {
+        for number in own.iter().chain(self.by_officer.values().flatten()) {
             let Some(seated) = self.seated.get_mut(number) else {
                 continue;
             };
@@ -216,15 +233,8 @@ impl Inner {
             return;
         };
         match seated.viewer {
-            Viewer::Customer(customer) => {
-                if let Some(numbers) = self.by_customer.get_mut(&customer) {
-                    numbers.retain(|other| *other != number);
-                    if numbers.is_empty() {
-                        self.by_customer.remove(&customer);
-                    }
-                }
-            }
-            Viewer::Officer => self.officers.retain(|other| *other != number),
+            Viewer::Customer(customer) => forget(&mut self.by_customer, &customer, number),
+            Viewer::Officer => forget(&mut self.by_officer, &seated.bearer, number),
         }
         self.count();
     }
@@ -232,6 +242,16 @@ impl Inner {
     #[expect(clippy::cast_precision_loss, reason = "a gauge; there are never so many streams")]
     fn count(&self) {
         metrics::gauge!("loan_status_streams").set(self.seated.len() as f64);
+    }
+}
+
+/// Takes a number from whoever has it; who has none left is not kept.
+fn forget<K: Eq + Hash>(numbers_of: &mut HashMap<K, Vec<u64>>, whose: &K, number: u64) {
+    if let Some(numbers) = numbers_of.get_mut(whose) {
+        numbers.retain(|other| *other != number);
+        if numbers.is_empty() {
+            numbers_of.remove(whose);
+        }
     }
 }
 

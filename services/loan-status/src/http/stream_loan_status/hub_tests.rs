@@ -1,11 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::*;
 use ::events::{LoanId, LoanStatus, RequestKind};
 use time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
-use uuid::Uuid;
-
-use super::*;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -13,6 +11,7 @@ fn hub() -> Arc<Hub> {
     let limits = Limits {
         streams_max: 4,
         customer_streams_max: 2,
+        officer_streams_max: 3,
         buffer_entries_max: 3,
         lag_max: std::time::Duration::from_secs(30),
     };
@@ -44,8 +43,14 @@ fn entry(id: i64, customer_id: CustomerId) -> Entry {
     }
 }
 
+/// Takes a place for ten minutes; all officers are one here.
+fn take(hub: &Arc<Hub>, viewer: Viewer) -> Result<Seat, Full> {
+    let bearer = viewer.only().map_or(Uuid::from_u128(99), CustomerId::as_uuid);
+    hub.take_seat(viewer, bearer, NOW + Duration::minutes(10))
+}
+
 fn seat(hub: &Arc<Hub>, viewer: Viewer) -> Seat {
-    hub.take_seat(viewer, NOW + Duration::minutes(10)).unwrap()
+    take(hub, viewer).unwrap()
 }
 
 fn ids(receiver: &mut mpsc::Receiver<Arc<Entry>>) -> Vec<i64> {
@@ -81,15 +86,32 @@ fn a_narrowed_stream_is_handed_no_more() {
 fn there_are_so_many_places_and_a_dropped_one_is_free_again() {
     let hub = hub();
     let viewer = Viewer::Customer(customer(1));
-    let later = NOW + Duration::minutes(10);
     let mut seats = vec![seat(&hub, viewer), seat(&hub, viewer)];
-    assert_eq!(hub.take_seat(viewer, later).err(), Some(Full::OfCustomer));
+    assert_eq!(take(&hub, viewer).err(), Some(Full::OfCustomer));
     seats.push(seat(&hub, Viewer::Customer(customer(2))));
     seats.push(seat(&hub, Viewer::Officer));
-    assert_eq!(hub.take_seat(Viewer::Officer, later).err(), Some(Full::OfInstance));
-    assert_eq!(hub.take_seat(Viewer::Customer(customer(3)), later).err(), Some(Full::OfInstance));
+    assert_eq!(take(&hub, Viewer::Officer).err(), Some(Full::OfInstance));
+    assert_eq!(take(&hub, Viewer::Customer(customer(3))).err(), Some(Full::OfInstance));
     seats.remove(0);
-    assert!(hub.take_seat(viewer, later).is_ok());
+    assert!(take(&hub, viewer).is_ok());
+}
+
+#[test]
+fn one_officer_has_so_many_places_and_another_their_own() {
+    let hub = hub();
+    let seats: Vec<Seat> = (0..3).map(|_| seat(&hub, Viewer::Officer)).collect();
+    assert_eq!(take(&hub, Viewer::Officer).err(), Some(Full::OfOfficer));
+    let other = Uuid::from_u128(98);
+    let later = NOW + Duration::minutes(10);
+    let others = hub.take_seat(Viewer::Officer, other, later).unwrap();
+    let (_, mut entries) = others.listen(Viewer::Officer.scope(None, None), 10);
+    hub.hand_out(vec![entry(11, customer(1))], NOW);
+    assert_eq!(ids(&mut entries), [11], "each officer is handed everything");
+    // Officers count among the streams of the instance as customers do.
+    assert_eq!(take(&hub, Viewer::Customer(customer(1))).err(), Some(Full::OfInstance));
+    assert_eq!(hub.take_seat(Viewer::Officer, other, later).err(), Some(Full::OfInstance));
+    drop(seats);
+    assert!(take(&hub, Viewer::Officer).is_ok());
 }
 
 #[test]
@@ -130,7 +152,7 @@ fn a_stream_that_stays_behind_is_cut_off() {
     // what is left of it gives nothing back a second time.
     let _others = [seat(&hub, viewer), seat(&hub, viewer)];
     drop(slow);
-    assert_eq!(hub.take_seat(viewer, NOW + Duration::minutes(10)).err(), Some(Full::OfCustomer));
+    assert_eq!(take(&hub, viewer).err(), Some(Full::OfCustomer));
 }
 
 #[test]
