@@ -11,6 +11,7 @@
 //! * `upstream`, `proxy`: a service's places, retries and answers; passing a request on.
 //! * `rescue`: every failure of the gateway's own, and its answer.
 //! * [`docs`]: the pages about the API.
+//! * [`problems`]: the pages about each problem that is answered.
 
 mod auth;
 mod body;
@@ -20,6 +21,7 @@ pub mod cors;
 pub mod docs;
 mod edge;
 mod layers;
+pub mod problems;
 mod proxy;
 mod rate;
 mod rescue;
@@ -29,7 +31,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod unbelieved;
 mod upstream;
 
-mod unbelieved;
 pub use run::run;

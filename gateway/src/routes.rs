@@ -53,6 +53,8 @@ pub enum Goal {
     Health,
     /// The gateway's own pages about the API.
     Docs,
+    /// The gateway's own pages about the problems that are answered.
+    Problems,
 }
 
 /// How much of the path a route covers.
@@ -108,7 +110,7 @@ pub struct Route {
 /// What is absent is as important: `POST /loanAuths` (certify, void) belongs to loan-request alone,
 /// and nothing of an admin port is here.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 11] = [
+pub static ROUTES: [Route; 12] = [
     row("/loanRequests",          Covers::Tree,  &[Method::GET, Method::POST],                                Goal::Upstream(Upstream::Request),   Token::Checked, Limits::Request),
     row("/loanAuths",             Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Auth),      Token::Checked, Limits::Request),
     row("/loanManagers",          Covers::Tree,  &[Method::GET, Method::PATCH],                               Goal::Upstream(Upstream::Manager),   Token::Checked, Limits::Request),
@@ -120,6 +122,7 @@ pub static ROUTES: [Route; 11] = [
     row("/.well-known/jwks.json", Covers::Exact, &[Method::GET],                                              Goal::Upstream(Upstream::Auth),      Token::Ignored, Limits::Request),
     row("/actuator/health",       Covers::Exact, &[Method::GET],                                              Goal::Health,                        Token::Ignored, Limits::None),
     row("/docs",                  Covers::Tree,  &[Method::GET],                                              Goal::Docs,                          Token::Ignored, Limits::Request),
+    row("/problems",              Covers::Tree,  &[Method::GET],                                              Goal::Problems,                      Token::Ignored, Limits::Request),
 ];
 
 const fn row(

@@ -22,7 +22,7 @@ use crate::rate::Left;
 use crate::rescue::{self, Failure};
 use crate::routes::{self, Found, Goal, Limits, Route, Token};
 use crate::upstream::Held;
-use crate::{body, client, cors, docs, trace};
+use crate::{body, client, cors, docs, problems, trace};
 
 /// The whole stack.
 pub(crate) fn build(edge: &Arc<Edge>) -> impl Inner {
@@ -182,7 +182,7 @@ impl Step for Place {
             Err(failure) => return answer(failure.into_response()),
         };
         let place = match (route.goal, route.limits) {
-            (Goal::Health | Goal::Docs, _) | (Goal::Upstream(_), Limits::None) => {
+            (Goal::Health | Goal::Docs | Goal::Problems, _) | (Goal::Upstream(_), Limits::None) => {
                 return Box::pin(inner.call(request));
             }
             (Goal::Upstream(upstream), Limits::Request) => edge.service(upstream).place(),
@@ -296,6 +296,7 @@ async fn dispatch(edge: &Edge, request: http::Request<Bytes>) -> Result<Response
             Ok(([(CONTENT_TYPE, "application/json")], r#"{"status":"UP"}"#).into_response())
         }
         Goal::Docs => docs::serve(parts.uri.path()),
+        Goal::Problems => problems::serve(parts.uri.path()),
         Goal::Upstream(upstream) => edge.service(upstream).send(parts, body, route.limits).await,
     }
 }

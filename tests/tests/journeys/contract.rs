@@ -166,7 +166,7 @@ pub(crate) fn service_of(method: &Method, path: &str) -> Option<Service> {
         Goal::Upstream(Upstream::Manager) => Some(Service::LoanManager),
         Goal::Upstream(Upstream::Messenger) => Some(Service::LoanMessenger),
         Goal::Upstream(Upstream::Status) => Some(Service::LoanStatus),
-        Goal::Health | Goal::Docs => None,
+        Goal::Health | Goal::Docs | Goal::Problems => None,
     }
 }
 
