@@ -68,43 +68,46 @@ impl Template {
         }
     }
 
+    // No particle stands behind a value: 이/가, 은/는 and 을/를 depend on its last sound, which is not
+    // known here. Each stands behind a word of ours, with the amount in brackets between; behind an
+    // amount of ours, which always ends in 원, the plain copula does.
     const fn korean(self) -> Words {
         match self {
             Self::ApplicationReceived => words(
                 "대출 신청이 접수되었습니다",
-                "'{requestName}' 대출 신청 {amount}이 접수되었습니다. 심사가 시작되면 다시 알려 드리겠습니다.",
+                "고객님께서 신청하신 '{requestName}' 대출({amount})이 접수되었습니다. 심사가 시작되면 다시 안내해 드리겠습니다.",
             ),
             Self::RepaymentReceived => words(
                 "상환 신청이 접수되었습니다",
-                "'{requestName}' 상환 신청 {amount}이 접수되었습니다. 상환이 처리되면 다시 알려 드리겠습니다.",
+                "고객님께서 신청하신 '{requestName}' 상환({amount})이 접수되었습니다. 상환이 처리되면 다시 안내해 드리겠습니다.",
             ),
             Self::Rejected => words(
-                "신청을 처리하지 못했습니다",
-                "'{requestName}' 신청 {amount}을 처리하지 못했습니다.\n사유: {reason}",
+                "신청을 처리해 드리지 못했습니다",
+                "고객님께서 신청하신 '{requestName}' 건({amount})을 처리해 드리지 못했습니다. 너그러이 양해해 주시기 바랍니다.\n사유: {reason}",
             ),
             Self::UnderReview => words(
                 "대출 심사가 시작되었습니다",
-                "'{requestName}' 대출 신청 {amount}의 심사가 시작되었습니다.",
+                "고객님께서 신청하신 '{requestName}' 대출({amount})의 심사가 시작되었습니다. 심사 결과가 나오면 다시 안내해 드리겠습니다.",
             ),
             Self::Approved => words(
                 "대출이 승인되었습니다",
-                "'{requestName}' 대출 신청 {amount}이 승인되었습니다. 대출이 실행되면 다시 알려 드리겠습니다.",
+                "고객님께서 신청하신 '{requestName}' 대출({amount})이 승인되었습니다. 대출이 실행되면 다시 안내해 드리겠습니다.",
             ),
             Self::Refused => words(
-                "대출이 거절되었습니다",
-                "'{requestName}' 대출 신청 {amount}이 거절되었습니다.",
+                "대출이 승인되지 않았습니다",
+                "고객님께서 신청하신 '{requestName}' 대출({amount})은 심사 결과 승인되지 않았습니다. 원하시는 결과를 드리지 못해 죄송합니다.",
             ),
             Self::Executed => words(
                 "대출이 실행되었습니다",
-                "'{requestName}' 대출 {amount}이 실행되었습니다. 남은 금액은 {outstanding}입니다.",
+                "고객님의 '{requestName}' 대출({amount})이 실행되었습니다. 현재 대출 잔액은 {outstanding}입니다.",
             ),
             Self::RepaymentBooked => words(
                 "상환이 처리되었습니다",
-                "'{requestName}' 상환 {amount}이 처리되었습니다. 남은 금액은 {outstanding}입니다.",
+                "고객님의 '{requestName}' 상환({amount})이 처리되었습니다. 현재 대출 잔액은 {outstanding}입니다.",
             ),
             Self::FullyRepaid => words(
-                "대출을 모두 상환하셨습니다",
-                "'{requestName}' 상환 {amount}이 처리되어 대출을 모두 상환하셨습니다. 남은 금액이 없습니다.",
+                "대출이 모두 상환되었습니다",
+                "고객님의 '{requestName}' 상환({amount})이 처리되어 대출이 모두 상환되었습니다. 남은 대출 잔액은 없습니다. 이용해 주셔서 감사합니다.",
             ),
         }
     }
@@ -112,40 +115,40 @@ impl Template {
     const fn english(self) -> Words {
         match self {
             Self::ApplicationReceived => words(
-                "We received your loan application",
-                "We received your application \"{requestName}\" for {amount}. We will write again when its review begins.",
+                "We have received your loan application",
+                "We have received your loan application \"{requestName}\" for {amount}. We will write to you again when the review begins.",
             ),
             Self::RepaymentReceived => words(
-                "We received your repayment request",
-                "We received your repayment request \"{requestName}\" for {amount}. We will write again when it is booked.",
+                "We have received your repayment request",
+                "We have received your repayment request \"{requestName}\" for {amount}. We will write to you again when it has been booked.",
             ),
             Self::Rejected => words(
-                "Your request could not be processed",
-                "Your request \"{requestName}\" for {amount} could not be processed.\nReason: {reason}",
+                "We could not process your request",
+                "We are sorry: we could not process your request \"{requestName}\" for {amount}.\nReason: {reason}",
             ),
             Self::UnderReview => words(
-                "Your loan is under review",
-                "Your application \"{requestName}\" for {amount} is under review.",
+                "Your loan application is under review",
+                "Your loan application \"{requestName}\" for {amount} is now under review. We will write to you again when there is a decision.",
             ),
             Self::Approved => words(
-                "Your loan was approved",
-                "Your application \"{requestName}\" for {amount} was approved. We will write again when the loan is executed.",
+                "Your loan has been approved",
+                "Your loan application \"{requestName}\" for {amount} has been approved. We will write to you again when the loan has been executed.",
             ),
             Self::Refused => words(
-                "Your loan was refused",
-                "Your application \"{requestName}\" for {amount} was refused.",
+                "Your loan application was not approved",
+                "We are sorry: your loan application \"{requestName}\" for {amount} was not approved.",
             ),
             Self::Executed => words(
-                "Your loan was executed",
-                "Your loan \"{requestName}\" of {amount} was executed. The outstanding amount is {outstanding}.",
+                "Your loan has been executed",
+                "Your loan \"{requestName}\" for {amount} has been executed. The outstanding balance is {outstanding}.",
             ),
             Self::RepaymentBooked => words(
-                "Your repayment was booked",
-                "Your repayment \"{requestName}\" of {amount} was booked. The outstanding amount is {outstanding}.",
+                "Your repayment has been booked",
+                "Your repayment \"{requestName}\" of {amount} has been booked. The outstanding balance is {outstanding}.",
             ),
             Self::FullyRepaid => words(
-                "Your loan is fully repaid",
-                "Your repayment \"{requestName}\" of {amount} was booked. Your loan is fully repaid; nothing is outstanding.",
+                "Your loan has been repaid in full",
+                "Your repayment \"{requestName}\" of {amount} has been booked, and your loan has been repaid in full. Nothing is outstanding. Thank you.",
             ),
         }
     }
@@ -156,7 +159,7 @@ impl Template {
 pub const fn comment_line(language: Language) -> &'static str {
     match language {
         Language::Ko => "담당자 의견: {comment}",
-        Language::En => "Comment of the loan officer: {comment}",
+        Language::En => "Loan officer's comment: {comment}",
     }
 }
 
@@ -167,24 +170,28 @@ pub const fn reason(reason: RejectionReason, language: Language) -> &'static str
         Language::Ko => match reason {
             RejectionReason::NoSuchLoan => "해당 대출을 찾을 수 없습니다.",
             RejectionReason::NotExecuted => "아직 실행되지 않은 대출입니다.",
-            RejectionReason::ExceedsOutstanding => "상환 금액이 남은 금액보다 많습니다.",
-            RejectionReason::NoExecutedLoan => "상환할 수 있는 실행된 대출이 없습니다.",
+            RejectionReason::ExceedsOutstanding => "상환 신청 금액이 대출 잔액보다 많습니다.",
+            RejectionReason::NoExecutedLoan => "실행된 대출이 없어 상환하실 수 없습니다.",
             RejectionReason::SeveralExecutedLoans => {
-                "실행된 대출이 둘 이상입니다. 상환할 대출을 지정해 주세요."
+                "실행된 대출이 둘 이상입니다. 상환하실 대출을 지정해 주시기 바랍니다."
             }
-            RejectionReason::RefusedByOfficer => "담당자가 상환 신청을 거절했습니다.",
+            RejectionReason::RefusedByOfficer => {
+                "담당자 검토 결과 상환 신청이 승인되지 않았습니다."
+            }
             RejectionReason::LoanRepaid => "대출이 이미 모두 상환되었습니다.",
         },
         Language::En => match reason {
-            RejectionReason::NoSuchLoan => "the loan was not found.",
-            RejectionReason::NotExecuted => "the loan has not been executed yet.",
-            RejectionReason::ExceedsOutstanding => "the amount is more than is outstanding.",
-            RejectionReason::NoExecutedLoan => "you have no executed loan to repay.",
-            RejectionReason::SeveralExecutedLoans => {
-                "you have more than one executed loan; please name the one to repay."
+            RejectionReason::NoSuchLoan => "The loan could not be found.",
+            RejectionReason::NotExecuted => "The loan has not been executed yet.",
+            RejectionReason::ExceedsOutstanding => {
+                "The amount is more than the outstanding balance."
             }
-            RejectionReason::RefusedByOfficer => "a loan officer refused the repayment.",
-            RejectionReason::LoanRepaid => "the loan has been repaid in full.",
+            RejectionReason::NoExecutedLoan => "You have no executed loan to repay.",
+            RejectionReason::SeveralExecutedLoans => {
+                "You have more than one executed loan. Please name the one that you want to repay."
+            }
+            RejectionReason::RefusedByOfficer => "A loan officer did not approve the repayment.",
+            RejectionReason::LoanRepaid => "The loan has already been repaid in full.",
         },
     }
 }

@@ -162,7 +162,7 @@ async fn the_language_is_the_customers_else_the_events(pool: PgPool) {
     deliver(&pool, &known.executed()).await;
     let messages = mailbox(&pool, known.customer_id).await;
     assert_eq!(messages[1].language, Language::En);
-    assert_eq!(messages[1].subject, "Your loan was executed");
+    assert_eq!(messages[1].subject, "Your loan has been executed");
     assert_eq!(messages[0].language, Language::Ko, "what was written stays as it was");
 }
 

@@ -28,7 +28,7 @@ use crate::store;
             "loanId": "01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01",
             "customerId": "01938e1b-ffff-7000-8000-000000000001",
             "kind": "executed", "language": "ko", "subject": "대출이 실행되었습니다",
-            "body": "'Deposit' 대출 10,000원이 실행되었습니다. 남은 금액은 10,000원입니다.",
+            "body": "고객님의 'Deposit' 대출(10,000원)이 실행되었습니다. 현재 대출 잔액은 10,000원입니다.",
             "channel": "mailbox", "createdAt": "2026-11-21T08:00:00Z", "sentAt": "2026-11-21T08:00:00Z",
             "_links": {
                 "self": {"href": "http://localhost:8080/loanMessengers/01938e1c-0d6a-7c3e-9d0f-6b1f0c2a4e11"},

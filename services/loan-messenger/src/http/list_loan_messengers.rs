@@ -63,8 +63,8 @@ impl Filter {
                 "loanRequestId": "01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01",
                 "loanId": "01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01",
                 "customerId": "01938e1b-ffff-7000-8000-000000000001",
-                "kind": "request-received", "language": "en", "subject": "We received your loan application",
-                "body": "We received your application \"Deposit\" for KRW 10,000. We will write again when its review begins.",
+                "kind": "request-received", "language": "en", "subject": "We have received your loan application",
+                "body": "We have received your loan application \"Deposit\" for KRW 10,000. We will write to you again when the review begins.",
                 "channel": "mailbox", "createdAt": "2026-11-21T08:00:00Z", "sentAt": "2026-11-21T08:00:00Z",
                 "_links": {"self": {"href": "http://localhost:8080/loanMessengers/01938e1c-0d6a-7c3e-9d0f-6b1f0c2a4e11"}}
             }]},

@@ -34,7 +34,9 @@ pub(super) struct LoanMessenger {
     #[schema(example = "대출이 실행되었습니다")]
     pub subject: String,
     /// Plain text.
-    #[schema(example = "'Deposit' 대출 10,000원이 실행되었습니다. 남은 금액은 10,000원입니다.")]
+    #[schema(
+        example = "고객님의 'Deposit' 대출(10,000원)이 실행되었습니다. 현재 대출 잔액은 10,000원입니다."
+    )]
     pub body: String,
     /// How it went out.
     #[schema(example = "mailbox")]

@@ -94,10 +94,35 @@ fn a_value_is_never_read_as_a_template() {
 }
 
 #[test]
+fn no_korean_particle_hangs_on_a_value() {
+    const PARTICLES: [&str; 12] =
+        ["이", "가", "은", "는", "을", "를", "과", "와", "으로", "로", "아", "야"];
+    for template in Template::ALL {
+        let body = template.words(Language::Ko).body;
+        for value in body.split('{').skip(1) {
+            let (name, after) = value.split_once('}').unwrap();
+            // 원 is the last letter of every amount, so what follows the bracket belongs to the
+            // word before it, and 입니다 fits behind anything.
+            let after = after.trim_start_matches('\'');
+            let hangs = PARTICLES.iter().any(|particle| after.starts_with(particle));
+            assert!(!hangs, "{template:?}: {{{name}}}{after}");
+        }
+        assert!(body.contains("고객님") && body.contains("습니다"), "{template:?}: {body}");
+    }
+}
+
+#[test]
+fn an_amount_is_written_as_a_korean_bank_writes_it() {
+    let body = notice(News::Executed { outstanding: owed(10_000) }).text(Language::Ko).body;
+    assert!(body.contains("대출(1,234,567원)이"), "{body}");
+    assert!(body.ends_with("대출 잔액은 10,000원입니다."), "{body}");
+}
+
+#[test]
 fn an_empty_comment_is_none() {
     for nothing in [None, comment(""), comment(" \n ")] {
         let body = notice(News::Refused { comment: nothing }).text(Language::En).body;
-        assert!(!body.contains("Comment"), "{body}");
+        assert!(!body.contains("comment"), "{body}");
     }
 }
 
