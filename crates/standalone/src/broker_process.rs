@@ -65,7 +65,7 @@ impl Broker {
     ///
     /// The address is taken, or the folder can't be used.
     pub async fn start(settings: &BrokerProcessSettings) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&settings.data)?;
+        crate::private::folder(&settings.data)?;
         let ready_file = settings.data.join("ready");
         let mut launch = Launch::new("broker", &settings.program, &settings.log);
         launch.launcher = Some(settings.program.clone());

@@ -15,6 +15,7 @@ mod environment;
 pub mod logs;
 pub mod net;
 pub mod postgres;
+pub mod private;
 pub mod process;
 pub mod secrets;
 pub mod services;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,6 +12,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
+use crate::private;
 use crate::services::Service;
 
 /// What one system needs to keep to itself. Its `Debug` shows none of it.
@@ -91,7 +91,7 @@ impl std::fmt::Debug for Secrets {
 pub fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = file.with_extension("new");
     let mut handle =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+        private::file(&unfinished, OpenOptions::new().create(true).write(true).truncate(true))?;
     handle.write_all(content)?;
     handle.sync_all()?;
     std::fs::rename(unfinished, file)

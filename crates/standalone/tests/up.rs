@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,68 @@ impl Drop for Foreground {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// What below the folder others may enter or read.
+fn open_to_others(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // PostgreSQL makes and removes files all the time.
+        let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+        let mode = metadata.permissions().mode() & 0o777;
+        let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+        if mode != expected && !metadata.is_symlink() {
+            found.push(PathBuf::from(format!("{} {mode:o}", path.display())));
+        }
+        if metadata.is_dir() {
+            open_to_others(&path, found);
+        }
+    }
+}
+
+#[test]
+fn nobody_else_may_enter_or_read_the_data_whatever_the_umask() {
+    for umask in ["000", "777"] {
+        let system = System::new();
+        let mut arguments = system.up_arguments();
+        arguments.push("--detach".to_owned());
+        let mut command = Command::new("sh");
+        let output = command
+            .args(["-c", "umask \"$0\"; exec \"$@\"", umask, env!("CARGO_BIN_EXE_standalone")])
+            .args(&arguments)
+            .arg("--data")
+            .arg(system.data())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{umask}: {output:?}");
+        let postgres = standalone::postgres::folder_for(&system.data()).unwrap();
+        let mut found = Vec::new();
+        for folder in [system.data(), postgres] {
+            let mode = std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o700, "{umask}: {}", folder.display());
+            open_to_others(&folder, &mut found);
+        }
+        assert!(found.is_empty(), "{umask}: {found:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_was_open_is_closed_at_the_next_start() {
+    let system = System::new();
+    drop(system.up());
+    let open = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(&system.data(), 0o755);
+    open(&system.data().join("secrets.json"), 0o644);
+    open(&system.data().join("broker/broker.db"), 0o644);
+    let _again = system.up();
+    let mut found = Vec::new();
+    open_to_others(&system.data(), &mut found);
+    assert!(found.is_empty(), "{found:?}");
+    let mode = std::fs::metadata(system.data()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o700);
 }
 
 fn position(text: &str, words: &str) -> usize {

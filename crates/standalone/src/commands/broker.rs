@@ -37,6 +37,7 @@ pub(crate) struct Arguments {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    standalone::private::by_default();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(&arguments.log_level))
         .with_writer(std::io::stderr)

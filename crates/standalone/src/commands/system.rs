@@ -65,6 +65,7 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 }
 
 pub(crate) fn up(arguments: &Up) -> anyhow::Result<ExitCode> {
+    standalone::private::by_default();
     let data = arguments.system.dir()?;
     if arguments.detach {
         let mut again: Vec<String> =

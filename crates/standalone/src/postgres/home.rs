@@ -1,7 +1,7 @@
 //! Where a server's data lies and whom it runs as. PostgreSQL refuses to run
 //! as root, and another user cannot reach a folder under `/root`.
 
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -66,15 +66,12 @@ pub(super) fn make_private(folder: &Path, account: Option<Account>) -> anyhow::R
         std::fs::create_dir_all(parent)
             .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         if parent == Path::new(ROOTS_FOLDER) {
-            std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o755))?;
+            // The other user must pass through, and nobody needs to see what there is.
+            std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o711))?;
         }
     }
-    if !folder.exists() {
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
+    crate::private::folder(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     if let Some(account) = account {
         chown(folder, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
             .with_context(|| format!("cannot give away {}", folder.display()))?;

@@ -84,7 +84,7 @@ impl Launch {
     }
 
     fn command(&self) -> io::Result<Command> {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let log = crate::private::file(&self.log, OpenOptions::new().create(true).append(true))?;
         let mut command = match self.launcher.as_deref().filter(|launcher| launcher.exists()) {
             Some(launcher) => self.through(launcher),
             None => self.directly(),

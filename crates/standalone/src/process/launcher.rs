@@ -55,6 +55,8 @@ pub fn become_child(
 }
 
 fn prepare(arguments: LauncherArguments) -> io::Result<()> {
+    // What it writes may be data of customers, whatever umask we were started with.
+    crate::private::by_default();
     if let Some(account) = arguments.account {
         drop_groups()?;
         setgid(Gid::from_raw(account.gid))?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::PartName;
 use crate::postgres;
+use crate::private;
 use crate::process::Identity;
 
 /// A child as it was last started.
@@ -60,10 +61,19 @@ impl DataDir {
         &self.root
     }
 
-    /// Makes it.
+    /// Makes it, for its owner alone; one that was open to others is closed.
     pub(super) fn create(&self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(self.root.join("logs"))
-            .with_context(|| format!("cannot make the folder {}", self.root.display()))
+        let logs = self.root.join("logs");
+        for folder in [&self.root, &logs] {
+            private::folder(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        let broker = Some(self.broker()).filter(|broker| broker.exists());
+        for folder in [&self.root, &logs].into_iter().chain(broker.as_ref()) {
+            private::restrict_files(folder)
+                .with_context(|| format!("cannot close {} to others", folder.display()))?;
+        }
+        Ok(())
     }
 
     /// A process's log.
@@ -115,7 +125,8 @@ impl DataDir {
 
     pub(super) fn write_state(&self, state: &State) -> anyhow::Result<()> {
         let unfinished = self.state_file().with_extension("new");
-        let mut file = File::create(&unfinished)?;
+        let options = &mut OpenOptions::new();
+        let mut file = private::file(&unfinished, options.create(true).write(true).truncate(true))?;
         file.write_all(&serde_json::to_vec_pretty(state)?)?;
         std::fs::rename(unfinished, self.state_file())?;
         Ok(())
@@ -131,10 +142,8 @@ impl DataDir {
     /// The right to run this system; none if another supervisor has it. It ends
     /// with the process, however that ends.
     pub(super) fn lock(&self) -> anyhow::Result<Option<Flock<File>>> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.root.join("lock"))
+        let lock = self.root.join("lock");
+        let file = private::file(&lock, OpenOptions::new().create(true).append(true))
             .with_context(|| format!("cannot write in {}", self.root.display()))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Some(lock)),

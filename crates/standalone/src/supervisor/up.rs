@@ -1,6 +1,6 @@
 //! `up`: in the foreground, or in the background by starting itself there.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::leftovers;
 use super::listing::Follower;
 use super::plan::{PartName, PortPlan};
 use super::show::{Progress, welcome};
+use crate::private;
 
 /// What `up` is told.
 #[derive(Debug, Clone)]
@@ -139,7 +140,8 @@ fn print(text: &str) {
 pub async fn up_in_background(data: &DataDir, arguments: &[String]) -> anyhow::Result<ExitCode> {
     data.create()?;
     let log = data.log("supervisor");
-    let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let output = private::file(&log, OpenOptions::new().create(true).write(true).truncate(true))
+        .with_context(|| format!("cannot write {}", log.display()))?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(arguments)
         .stdin(Stdio::null())
