@@ -140,6 +140,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     }
     words(root, &mut findings)?;
     lengths(root, &mut findings)?;
+    metrics(root, &mut findings)?;
     Ok(findings)
 }
 
@@ -337,6 +338,31 @@ fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Operators look for what a metric means in one place, so each must be there.
+fn metrics(root: &Path, findings: &mut Vec<String>) -> Result<()> {
+    let page = fs::read_to_string(root.join("docs/operations.md")).context("docs/operations.md")?;
+    for folder in ["crates/common/src", "services", "gateway/src"] {
+        for file in sources(&root.join(folder))? {
+            let text = fs::read_to_string(&file)?;
+            for name in metric_names(&text).filter(|name| !page.contains(&format!("`{name}"))) {
+                findings.push(format!(
+                    "{}: the metric {name} is not in docs/operations.md",
+                    shown(root, &file)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn metric_names(text: &str) -> impl Iterator<Item = &str> {
+    ["counter!(", "gauge!(", "histogram!("].into_iter().flat_map(move |made| {
+        text.split(made)
+            .skip(1)
+            .filter_map(|after| after.trim_start().strip_prefix('"')?.split('"').next())
+    })
 }
 
 fn shown(root: &Path, file: &Path) -> String {
