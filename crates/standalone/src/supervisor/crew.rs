@@ -198,12 +198,12 @@ impl Crew {
             let now = Instant::now();
             let happened: Vec<String> =
                 self.parts.iter_mut().filter_map(|part| part.look_after(now)).collect();
+            // Written down first: whoever reads that something was started again looks for it.
+            let written = if happened.is_empty() { Ok(()) } else { self.write_state() };
             for line in &happened {
                 progress.say(line);
             }
-            if !happened.is_empty() {
-                self.write_state()?;
-            }
+            written?;
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(LOGS_EVERY) {
                 self.limit_logs(progress);
