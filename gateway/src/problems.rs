@@ -93,10 +93,10 @@ fn list() -> String {
     for kind in all() {
         let Kind { code, english, korean, .. } = kind;
         // Writing into a text cannot fail.
-        let _written = write!(
+        let _written = writeln!(
             rows,
             "<tr><td>{}</td><td><a href=\"/problems/{code}\"><code>{code}</code></a></td>\
-             <td>{}</td><td lang=\"ko\">{}</td></tr>\n",
+             <td>{}</td><td lang=\"ko\">{}</td></tr>",
             statuses(kind),
             escaped(english.title),
             escaped(korean.title),
