@@ -2,6 +2,7 @@
 //! address of the caller and of ourselves, and the stack that stands before
 //! every router.
 
+mod activity;
 mod address;
 mod body;
 mod conditional;

@@ -9,21 +9,40 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::{Service as _, ServiceExt as _};
 
+use super::activity::{Activity, Silence};
 use super::stall::StallGuard;
 
-/// The head of a request arrives within this time, and so an idle connection is
-/// closed after it. A client that keeps connections open closes its idle ones
-/// earlier.
+/// The head of a request arrives within this time, and so an idle HTTP/1
+/// connection is closed after it. A client that keeps connections open closes its
+/// idle ones earlier.
 pub const HEADER_READ_SECONDS: u64 = 10;
 
 /// The head of a request has at most this many bytes.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// A connection without a request is closed after this time, of whatever version
+/// of HTTP and whatever else it sends. More than the head's time, which ends idle
+/// HTTP/1 connections.
+const IDLE_SECONDS: u64 = 15;
+
+/// Requests that make no step for this long end with their connection: the client
+/// answers pings and takes nothing of its answers. More than a request may take
+/// ([`super::REQUEST_SECONDS`]), and than lies between two signs of life of a stream.
+const STUCK_SECONDS: u64 = 90;
+
+/// A connection without a request that is told to end has this long for it.
+const CLOSE_SECONDS: u64 = 5;
+
+/// How often the other end of an HTTP/2 connection is asked for a sign of life,
+/// and how long that may take. Its kernel alone would keep a client that is gone.
+const PING_EVERY_SECONDS: u64 = 10;
+const PONG_WITHIN_SECONDS: u64 = 10;
 
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 200;
@@ -43,6 +62,24 @@ pub struct ServerLimits {
     pub connections_max: usize,
 }
 
+/// How long what is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    idle: Duration,
+    stuck: Duration,
+    close: Duration,
+    ping_every: Duration,
+    pong_within: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    idle: Duration::from_secs(IDLE_SECONDS),
+    stuck: Duration::from_secs(STUCK_SECONDS),
+    close: Duration::from_secs(CLOSE_SECONDS),
+    ping_every: Duration::from_secs(PING_EVERY_SECONDS),
+    pong_within: Duration::from_secs(PONG_WITHIN_SECONDS),
+};
+
 /// Serves until `stop` is cancelled, then lets the requests that are running
 /// finish, unless `abort` is cancelled too.
 pub async fn serve(
@@ -52,9 +89,20 @@ pub async fn serve(
     stop: CancellationToken,
     abort: CancellationToken,
 ) {
+    serve_with(PATIENCE, listener, router, limits, stop, abort).await;
+}
+
+async fn serve_with(
+    patience: Patience,
+    listener: TcpListener,
+    router: Router,
+    limits: ServerLimits,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) {
     let connections = Arc::new(Semaphore::new(limits.connections_max));
-    let graceful = GracefulShutdown::new();
-    let builder = builder();
+    let tasks = TaskTracker::new();
+    let builder = builder(patience);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -65,28 +113,43 @@ pub async fn serve(
             tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             continue;
         };
-        let service = service_of(router.clone(), peer);
+        let activity = Activity::new();
+        let service = service_of(router.clone(), peer, activity.clone());
         let guarded = StallGuard::new(stream, Duration::from_secs(WRITE_STALL_SECONDS));
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(guarded), service).into_owned();
-        let connection = graceful.watch(connection);
-        let abort = abort.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                result = connection => {
-                    if let Err(error) = result {
-                        // The client's doing: gone, too slow, or not HTTP.
-                        tracing::debug!(error, "a connection ended");
+        let (stop, abort) = (stop.clone(), abort.clone());
+        tasks.spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let mut is_told = false;
+            loop {
+                let idle = if is_told { patience.close } else { patience.idle };
+                tokio::select! {
+                    result = connection.as_mut() => {
+                        if let Err(error) = result {
+                            // The client's doing: gone, too slow, or not HTTP.
+                            tracing::debug!(error, "a connection ended");
+                        }
+                        break;
                     }
+                    silence = activity.silence(idle, patience.stuck) => {
+                        if is_told || silence == Silence::Stuck {
+                            break;
+                        }
+                    }
+                    () = stop.cancelled(), if !is_told => {}
+                    () = abort.cancelled() => break,
                 }
-                () = abort.cancelled() => {}
+                connection.as_mut().graceful_shutdown();
+                is_told = true;
             }
             drop(permit);
         });
     }
     drop(listener);
+    tasks.close();
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = tasks.wait() => {}
         () = abort.cancelled() => {}
     }
 }
@@ -110,7 +173,7 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> Option<
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(patience: Patience) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -122,13 +185,15 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(Duration::from_secs(HEADER_READ_SECONDS));
+        .keep_alive_interval(patience.ping_every)
+        .keep_alive_timeout(patience.pong_within);
     builder
 }
 
 fn service_of(
     router: Router,
     peer: SocketAddr,
+    activity: Activity,
 ) -> impl hyper::service::Service<
     http::Request<hyper::body::Incoming>,
     Response = axum::response::Response,
@@ -140,7 +205,11 @@ fn service_of(
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(axum::body::Body::new)
     });
-    hyper::service::service_fn(move |request| router.clone().call(request))
+    hyper::service::service_fn(move |request| {
+        let running = activity.begin();
+        let answer = router.clone().call(request);
+        async move { answer.await.map(|answer| answer.map(|body| running.until_the_end_of(body))) }
+    })
 }
 
 #[cfg(test)]

@@ -107,3 +107,127 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     assert!(first.await.unwrap().ends_with("done"));
     assert!(second.await.unwrap().ends_with("done"));
 }
+
+/// Less patient than the real one, in the same order.
+const IMPATIENT: Patience = Patience {
+    idle: Duration::from_millis(400),
+    stuck: Duration::from_millis(1_500),
+    close: Duration::from_millis(200),
+    ping_every: Duration::from_millis(150),
+    pong_within: Duration::from_millis(150),
+};
+
+/// A server that is soon fed up, and a connection to it on which these were sent.
+async fn impatient(sent: &[u8]) -> (TcpStream, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let limits = ServerLimits { connections_max: 10 };
+    let never = get(std::future::pending::<()>);
+    let silent = get(async || axum::body::Body::from_stream(futures::stream::pending::<Nothing>()));
+    let router = router().route("/never", never).route("/silent", silent);
+    let abort = CancellationToken::new();
+    tokio::spawn(serve_with(IMPATIENT, listener, router, limits, stop.clone(), abort));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(sent).await.unwrap();
+    (stream, stop)
+}
+
+type Nothing = Result<bytes::Bytes, Infallible>;
+
+/// What an HTTP/2 client begins with: the preface and no settings of its own.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// The preface and one request.
+fn http2_request(path: &str) -> Vec<u8> {
+    // The static table's `GET` and `http`; then path and authority by name.
+    let mut block = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    block.extend_from_slice(path.as_bytes());
+    block.extend_from_slice(b"\x01\x01x");
+    let mut request = PREFACE.to_vec();
+    // HEADERS with the ends of the stream and of the headers, on stream 1.
+    request.extend_from_slice(&[0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
+    request.extend_from_slice(&block);
+    request
+}
+
+/// Reads the server's frames until it closes or `patience` is over. Says which
+/// kinds came, and when it closed.
+async fn watch(
+    mut stream: TcpStream,
+    answers_pings: bool,
+    patience: Duration,
+) -> (Vec<u8>, Option<Duration>) {
+    let begun = std::time::Instant::now();
+    let mut kinds = Vec::new();
+    let reading = async {
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).await.is_err() {
+                return;
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            stream.read_exact(&mut payload).await.unwrap();
+            kinds.push(head[3]);
+            if head[3] == PING && answers_pings {
+                head[4] = 1;
+                let _ = stream.write_all(&[&head[..], &payload].concat()).await;
+            }
+        }
+    };
+    let closed = tokio::time::timeout(patience, reading).await.is_ok();
+    (kinds, closed.then(|| begun.elapsed()))
+}
+
+/// Above and around the time of `limit`.
+fn is_about(took: Option<Duration>, limit: Duration) -> bool {
+    took.is_some_and(|took| took >= limit && took < limit * 2 + Duration::from_millis(500))
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_closed() {
+    for sent in [&b""[..], b"PRI * HT", b"GET / HT"] {
+        let (stream, _) = impatient(sent).await;
+        let (_, closed) = watch(stream, false, Duration::from_secs(3)).await;
+        assert!(is_about(closed, IMPATIENT.idle), "{closed:?} after {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_a_request_is_closed_however_alive() {
+    for sent in [PREFACE.to_vec(), http2_request("/peer")] {
+        let (stream, _) = impatient(&sent).await;
+        let (kinds, closed) = watch(stream, true, Duration::from_secs(3)).await;
+        assert!(is_about(closed, IMPATIENT.idle), "{closed:?} {kinds:?}");
+        assert!(kinds.contains(&PING) && kinds.contains(&GOAWAY), "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_http2_client_that_gives_no_sign_of_life_is_cut_off_with_its_request() {
+    let (stream, _) = impatient(&http2_request("/never")).await;
+    let (kinds, closed) = watch(stream, false, Duration::from_secs(3)).await;
+    assert!(is_about(closed, IMPATIENT.ping_every + IMPATIENT.pong_within), "{closed:?} {kinds:?}");
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_connection_but_not_if_nothing_comes_of_it_for_ever() {
+    for path in ["/never", "/silent"] {
+        let (stream, _) = impatient(&http2_request(path)).await;
+        let (kinds, closed) = watch(stream, true, Duration::from_secs(5)).await;
+        assert!(is_about(closed, IMPATIENT.stuck), "{closed:?} {kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_notice_of_the_end_does_not_hold_it_up() {
+    let (stream, stop) = impatient(PREFACE).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stop.cancel();
+    let (kinds, closed) = watch(stream, false, Duration::from_secs(3)).await;
+    assert!(closed.unwrap() < IMPATIENT.idle, "{closed:?} {kinds:?}");
+}
