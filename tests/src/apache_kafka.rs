@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use events::topics::Configuration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -66,14 +67,13 @@ impl ApacheKafka {
     async fn declare_topics(&self) -> Result<()> {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
-        let names: Vec<(&str, bool)> = events::topics::ALL
-            .iter()
-            .flat_map(|topic| [(topic.name, topic.compacted), (topic.dead_letters, false)])
-            .collect();
+        let declared = events::topics::declared();
         let until = Instant::now() + READY_WITHIN;
         loop {
-            let topics: Vec<NewTopic<'_>> =
-                names.iter().map(|(name, compacted)| declared(name, *compacted)).collect();
+            let topics: Vec<NewTopic<'_>> = declared
+                .iter()
+                .map(|(name, configuration)| new_topic(name, configuration))
+                .collect();
             let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(5)));
             match admin.create_topics(&topics, &options).await {
                 Ok(results) if results.iter().all(Result::is_ok) => return Ok(()),
@@ -96,9 +96,9 @@ impl Drop for ApacheKafka {
     }
 }
 
-fn declared(name: &str, compacted: bool) -> NewTopic<'_> {
+fn new_topic<'a>(name: &'a str, configuration: &'a Configuration) -> NewTopic<'a> {
     let topic = NewTopic::new(name, events::topics::PARTITIONS, TopicReplication::Fixed(1));
-    if compacted { topic.set("cleanup.policy", "compact") } else { topic }
+    configuration.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
 fn properties(port: u16, controller: u16, data: &Path) -> String {

@@ -5,7 +5,7 @@ use common::event::TOMBSTONE;
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{self, Entry};
-use crate::topics::{self, Topic};
+use crate::topics::{self, Configuration, Topic};
 
 /// The whole document.
 #[must_use]
@@ -45,14 +45,24 @@ fn channel(topic: &Topic, published: &[&Entry]) -> Value {
         "address": topic.name,
         "description": format!("Keyed by {}.", topic.key),
         "messages": references(topic, published, "#/components/messages/"),
-        "bindings": { "kafka": {
-            "topic": topic.name,
-            "partitions": topics::PARTITIONS,
-            "topicConfiguration": {
-                "cleanup.policy": [if topic.compacted { "compact" } else { "delete" }]
-            }
-        } }
+        "bindings": bindings(topic.name, &topic.configuration()),
     })
+}
+
+fn bindings(name: &str, configuration: &Configuration) -> Value {
+    // The binding's schema has a list and numbers where the broker has texts.
+    let value = |name: &str, text: &str| match text.parse::<u64>() {
+        _ if name == "cleanup.policy" => json!([text]),
+        Ok(number) => json!(number),
+        Err(_) => json!(text),
+    };
+    let configuration: Map<String, Value> =
+        configuration.iter().map(|(name, text)| ((*name).to_owned(), value(name, text))).collect();
+    json!({ "kafka": {
+        "topic": name,
+        "partitions": topics::PARTITIONS,
+        "topicConfiguration": configuration
+    } })
 }
 
 fn dead_letters(topic: &Topic, published: &[&Entry]) -> Value {
@@ -63,6 +73,7 @@ fn dead_letters(topic: &Topic, published: &[&Entry]) -> Value {
             topic.name
         ),
         "messages": references(topic, published, "#/components/messages/"),
+        "bindings": bindings(topic.dead_letters, &topic.dead_letters_configuration()),
     })
 }
 

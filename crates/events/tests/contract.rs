@@ -91,3 +91,47 @@ fn every_topic_has_a_dead_letter_twin_and_events() {
     assert_eq!(names.len(), entries.len(), "a type stands twice");
     assert!(entries.iter().all(|entry| topics::ALL.iter().any(|topic| topic.name == entry.topic)));
 }
+
+fn days(configuration: &topics::Configuration, name: &str) -> Option<u64> {
+    let (_, value) = configuration.iter().find(|(found, _)| *found == name)?;
+    Some(value.parse::<u64>().unwrap() / (24 * 60 * 60 * 1_000))
+}
+
+#[test]
+fn every_topic_says_how_long_what_is_kept() {
+    for topic in topics::ALL {
+        let (own, twin) = (topic.configuration(), topic.dead_letters_configuration());
+        let policy = if topic.compacted { "compact" } else { "delete" };
+        assert!(own.contains(&("cleanup.policy", policy.to_owned())));
+        assert!(twin.contains(&("cleanup.policy", "delete".to_owned())));
+        assert_eq!(days(&own, "retention.ms").is_none(), topic.compacted);
+        assert_eq!(days(&own, "delete.retention.ms").is_some(), topic.compacted);
+        let letters = days(&twin, "retention.ms").unwrap();
+        assert!(letters > days(&own, "retention.ms").unwrap_or_default());
+        // Kafka reads these as a signed number of 64 bits; what is missing it fills in.
+        assert!(own.iter().chain(&twin).all(|(name, value)| {
+            *name == "cleanup.policy" || value.parse::<i64>().is_ok_and(|ms| ms > 0)
+        }));
+    }
+    assert_eq!(topics::declared().len(), 2 * topics::ALL.len());
+}
+
+// An event that is delivered after its claim has gone would be worked on twice.
+#[test]
+fn an_inbox_remembers_longer_than_anything_is_delivered() {
+    let kept = common::outbox::RelaySettings::default();
+    let longest = topics::ALL
+        .iter()
+        .filter_map(|topic| {
+            let configuration = topic.configuration();
+            let segment = days(&configuration, "segment.ms")?;
+            Some(days(&configuration, "retention.ms")? + segment)
+        })
+        .max();
+    assert_eq!(longest, Some(topics::REDELIVERED_DAYS_MAX));
+    assert!(u64::from(kept.inbox_keep_hours) > topics::REDELIVERED_DAYS_MAX * 24);
+    // A client repeats a request within a day, and the events of its first run can
+    // be looked up for longer.
+    let repeated_hours = u32::try_from(common::idempotency::KEPT_HOURS).unwrap();
+    assert!(kept.outbox_keep_hours > repeated_hours);
+}

@@ -45,15 +45,13 @@ pub struct Broker {
 /// Every topic of the suite, each with its dead-letter twin.
 #[must_use]
 pub fn topics() -> Vec<TopicSpec> {
-    let twin = |name: &str| TopicSpec {
-        name: name.to_owned(),
-        partitions: events::topics::PARTITIONS,
-        compacted: false,
-    };
-    events::topics::ALL
-        .iter()
-        .flat_map(|topic| {
-            [TopicSpec { compacted: topic.compacted, ..twin(topic.name) }, twin(topic.dead_letters)]
+    let own = |(name, value): (&str, String)| (name.to_owned(), value);
+    events::topics::declared()
+        .into_iter()
+        .map(|(name, configuration)| TopicSpec {
+            name: name.to_owned(),
+            partitions: events::topics::PARTITIONS,
+            configuration: configuration.into_iter().map(own).collect(),
         })
         .collect()
 }

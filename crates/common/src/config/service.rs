@@ -159,9 +159,11 @@ pub struct ServiceSettings {
           value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub outbox_keep_hours: u32,
 
-    /// How long the inbox remembers an event, in hours. Longer than Kafka keeps
-    /// messages (7 days), else an old one could be worked on twice.
-    #[arg(long, env = "INBOX_KEEP_HOURS", default_value_t = 336,
+    /// How long the inbox remembers an event, in hours. Longer than the topics keep
+    /// messages (five years and a segment of a week; this is a month more), else
+    /// a group that reads from the start again would work on old ones twice. Who
+    /// declares topics with less may remember for less.
+    #[arg(long, env = "INBOX_KEEP_HOURS", default_value_t = 44_640,
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub inbox_keep_hours: u32,
 }

@@ -66,7 +66,7 @@ impl Default for RelaySettings {
             poll: Duration::from_millis(100),
             flush: Duration::from_secs(5),
             outbox_keep_hours: 72,
-            inbox_keep_hours: 336,
+            inbox_keep_hours: 44_640,
         }
     }
 }

@@ -271,3 +271,11 @@ async fn old_rows_go_and_what_is_unsent_stays(pool: PgPool) {
     .unwrap();
     assert_eq!(left, ["unsent", "young", "young", "young"]);
 }
+
+#[test]
+fn the_default_of_a_setting_is_one() {
+    let settings = crate::test_support::settings("postgres://nobody@127.0.0.1/none");
+    let (set, default) = (RelaySettings::from(&settings), RelaySettings::default());
+    assert_eq!(set.outbox_keep_hours, default.outbox_keep_hours);
+    assert_eq!(set.inbox_keep_hours, default.inbox_keep_hours);
+}

@@ -7,22 +7,22 @@ use tansu_sans_io::ErrorCode;
 use tansu_sans_io::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use tansu_storage::{Error, Storage, StorageContainer};
 
-/// A topic as it is declared: `name:partitions` or `name:partitions:compacted`.
+/// A topic as it is declared: `name:partitions`, and any number of `:setting=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Its name.
     pub name: String,
     /// How many partitions it has.
     pub partitions: i32,
-    /// Whether only the last message of each key is kept.
-    pub compacted: bool,
+    /// How it is configured: Kafka's names of the settings, and values.
+    pub configuration: Vec<(String, String)>,
 }
 
 impl FromStr for TopicSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is not `name:partitions` or `name:partitions:compacted`");
+        let wrong = || format!("`{text}` is not `name:partitions`, and `:setting=value` as needed");
         let mut parts = text.split(':');
         let name = parts.next().filter(|name| !name.is_empty()).ok_or_else(wrong)?;
         let partitions = parts
@@ -30,22 +30,24 @@ impl FromStr for TopicSpec {
             .and_then(|number| number.parse().ok())
             .filter(|number| (1..=100).contains(number))
             .ok_or_else(wrong)?;
-        let compacted = match parts.next() {
-            None => false,
-            Some("compacted") => true,
-            Some(_) => return Err(wrong()),
-        };
-        if parts.next().is_some() {
-            return Err(wrong());
-        }
-        Ok(Self { name: name.to_owned(), partitions, compacted })
+        let configuration: Option<Vec<_>> = parts
+            .map(|part| {
+                let (name, value) = part.split_once('=')?;
+                let is_whole = !name.is_empty() && !value.is_empty();
+                // What the storage would take as "older than -1 ms" is everything.
+                let is_for_ever = name == "retention.ms" && value.starts_with('-');
+                (is_whole && !is_for_ever).then(|| (name.to_owned(), value.to_owned()))
+            })
+            .collect();
+        let configuration = configuration.ok_or_else(wrong)?;
+        Ok(Self { name: name.to_owned(), partitions, configuration })
     }
 }
 
 impl std::fmt::Display for TopicSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let suffix = if self.compacted { ":compacted" } else { "" };
-        write!(f, "{}:{}{suffix}", self.name, self.partitions)
+        write!(f, "{}:{}", self.name, self.partitions)?;
+        self.configuration.iter().try_for_each(|(name, value)| write!(f, ":{name}={value}"))
     }
 }
 
@@ -67,17 +69,12 @@ pub(super) async fn declare(
 }
 
 fn creatable(topic: &TopicSpec) -> CreatableTopic {
-    // Events are the history that a new consumer replays from the start
-    // . Without a policy the storage keeps them for ever; it would take
-    // `retention.ms=-1`, Kafka's word for that, as "older than -1 ms".
     let configs = topic
-        .compacted
-        .then(|| {
-            CreatableTopicConfig::default()
-                .name("cleanup.policy".into())
-                .value(Some("compact".into()))
+        .configuration
+        .iter()
+        .map(|(name, value)| {
+            CreatableTopicConfig::default().name(name.clone()).value(Some(value.clone()))
         })
-        .into_iter()
         .collect();
     CreatableTopic::default()
         .name(topic.name.clone())
@@ -93,17 +90,33 @@ mod tests {
 
     #[test]
     fn a_topic_is_read_from_its_text() {
-        let plain = TopicSpec { name: "loan.auth".into(), partitions: 3, compacted: false };
-        let compacted = TopicSpec { compacted: true, ..plain.clone() };
+        let plain =
+            TopicSpec { name: "loan.auth".into(), partitions: 3, configuration: Vec::new() };
+        let settings = [("cleanup.policy", "delete"), ("retention.ms", "1000")];
+        let configuration = settings.map(|(name, value)| (name.into(), value.into())).into();
+        let configured = TopicSpec { configuration, ..plain.clone() };
         assert_eq!("loan.auth:3".parse(), Ok(plain.clone()));
-        assert_eq!("loan.auth:3:compacted".parse(), Ok(compacted.clone()));
+        let text = "loan.auth:3:cleanup.policy=delete:retention.ms=1000";
+        assert_eq!(text.parse(), Ok(configured.clone()));
         assert_eq!(plain.to_string().parse(), Ok(plain));
-        assert_eq!(compacted.to_string().parse(), Ok(compacted));
+        assert_eq!(configured.to_string(), text);
     }
 
     #[test]
     fn what_is_not_a_topic_is_refused() {
-        for text in ["", "a", "a:", ":3", "a:0", "a:x", "a:3:deleted", "a:3:compacted:x"] {
+        for text in [
+            "",
+            "a",
+            "a:",
+            ":3",
+            "a:0",
+            "a:x",
+            "a:3:",
+            "a:3:x",
+            "a:3:=x",
+            "a:3:x=",
+            "a:3:retention.ms=-1",
+        ] {
             assert!(text.parse::<TopicSpec>().is_err(), "{text}");
         }
     }

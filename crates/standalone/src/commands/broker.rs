@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
     /// What is logged: a level, or a filter of `tracing`.
     #[arg(long, env = "BROKER_LOG_LEVEL", default_value = "warn,standalone=info")]
     log_level: String,
-    /// A topic that must be there: `name:partitions` or
-    /// `name:partitions:compacted`. Repeatable.
+    /// A topic that must be there: `name:partitions`, and any number of
+    /// `:setting=value` with Kafka's names. Repeatable.
     #[arg(long = "topic")]
     topics: Vec<TopicSpec>,
 }

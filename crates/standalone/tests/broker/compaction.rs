@@ -1,4 +1,4 @@
-//! A compacted topic: offsets with gaps.
+//! What goes by itself: all but the last word of a key, and what is old.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ async fn read_all(broker: &TestBroker, group: &str) -> Vec<Seen> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_message_of_each_key_stays_whole_and_comes_once() {
-    let broker = TestBroker::start_compacting(&["loan.customer:1:compacted"], Some(1)).await;
+    let broker =
+        TestBroker::start_compacting(&["loan.customer:1:cleanup.policy=compact"], Some(1)).await;
     let producer = broker.producer();
     let (one, other) = ("one", "other");
     for (key, value) in
@@ -45,4 +46,22 @@ async fn the_last_message_of_each_key_stays_whole_and_comes_once() {
     assert_eq!(messages, [expected(3, one, Some("4"), "4"), expected(4, other, None, "none")]);
     // And on it goes.
     assert_eq!(send(&producer, "loan.customer", one, Some("5"), &[]).await, (0, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_older_than_declared_goes_and_the_rest_stays() {
+    let short = "short:1:cleanup.policy=delete:retention.ms=1500";
+    let long = "loan.customer:1:cleanup.policy=delete:retention.ms=157766400000";
+    let broker = TestBroker::start_compacting(&[short, long], Some(1)).await;
+    let producer = broker.producer();
+    for topic in ["short", "loan.customer"] {
+        send(&producer, topic, "key", Some("old"), &[]).await;
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    send(&producer, "short", "key", Some("new"), &[]).await;
+    let consumer = broker.consumer("late", &["short"]);
+    let first = &receive(&consumer, 1).await[0];
+    assert_eq!((first.offset, first.value.as_deref()), (1, Some("new")));
+    let kept = read_all(&broker, "late-as-well").await;
+    assert_eq!(kept.iter().map(|seen| seen.value.as_deref()).collect::<Vec<_>>(), [Some("old")]);
 }

@@ -9,7 +9,7 @@ use crate::support::{TestBroker, receive, send};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_arrives_with_key_headers_and_without_a_value() {
-    let broker = TestBroker::start(&["loan.customer:3:compacted"]).await;
+    let broker = TestBroker::start(&["loan.customer:3:cleanup.policy=compact"]).await;
     let producer = broker.producer();
     let headers = [("ce_id", "0199"), ("ce_type", "CustomerRegistered"), ("ce_id", "again")];
     send(&producer, "loan.customer", "유은상", Some("{\"이름\":1}"), &headers).await;

@@ -33,7 +33,8 @@ async fn a_taken_address_is_one_clear_line() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_are_declared_again_without_harm_and_none_is_made_by_use() {
-    let mut broker = TestBroker::start(&["loan.auth:3", "loan.customer:2:compacted"]).await;
+    let mut broker =
+        TestBroker::start(&["loan.auth:3", "loan.customer:2:cleanup.policy=compact"]).await;
     send(&broker.producer(), "loan.auth", "k", Some("v"), &[]).await;
     broker.broker.stop().await.unwrap();
     broker.broker.start_again().await.unwrap();
