@@ -21,6 +21,11 @@ pub const POOL_ACQUIRE_SECONDS: u64 = 3;
 /// database says otherwise.
 pub const STATEMENT_TIMEOUT_MS: u64 = 20_000;
 
+/// The time after which PostgreSQL ends a wait for a lock, unless the address of
+/// the database says otherwise. Less than the statement's, so that whoever waits
+/// for another is told apart from whoever is slow himself.
+pub const LOCK_TIMEOUT_MS: u64 = 10_000;
+
 const RETRY_PAUSE_MS: u64 = 5;
 
 /// The service's database. Cloning is cheap.
@@ -157,12 +162,10 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
         return Err(sqlx::Error::Configuration("not an address of PostgreSQL".into()));
     }
     let options: PgConnectOptions = address.parse()?;
-    let has_own = options.get_options().is_some_and(|own| own.contains("statement_timeout"));
-    let options = if has_own {
-        options
-    } else {
-        options.options([("statement_timeout", STATEMENT_TIMEOUT_MS.to_string())])
-    };
+    let own = options.get_options().unwrap_or_default().to_owned();
+    let limits = [("statement_timeout", STATEMENT_TIMEOUT_MS), ("lock_timeout", LOCK_TIMEOUT_MS)];
+    let missing = limits.into_iter().filter(|(name, _)| !own.contains(name));
+    let options = options.options(missing.map(|(name, limit)| (name, limit.to_string())));
     Ok(options.application_name(settings.service_name))
 }
 
@@ -194,13 +197,21 @@ pub fn is_infrastructure(error: &sqlx::Error) -> bool {
         | sqlx::Error::BeginFailed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // 08: connection; 53: resources; 57P: shutting down or starting;
-            // 57014: cut off; 58: the system around it; 40001 and 40P01: run
-            // again; 25006: a standby after a fail-over.
+            // 57014: cut off; 55P03: a lock was not to be had in time; 58: the
+            // system around it; 40001 and 40P01: run again; 25006: a standby after
+            // a fail-over.
             ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
-                || ["57014", "40001", "40P01", "25006"].contains(&code.as_ref())
+                || ["57014", "55P03", "40001", "40P01", "25006"].contains(&code.as_ref())
         }),
         _ => false,
     }
+}
+
+/// Whether PostgreSQL has cut a statement off because it took too long.
+#[must_use]
+pub fn is_cut_off(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "57014")
 }
 
 /// The error for a log: the database's own message without its DETAIL, which

@@ -9,7 +9,8 @@ use tracing::Instrument;
 use super::failure::{HandlerError, is_outage};
 use super::inbox;
 use super::subscriptions::Subscriptions;
-use crate::db::Db;
+use super::suspicion::{Suspicion, Verdict};
+use crate::db::{Db, is_cut_off};
 use crate::event::{Malformed, ReceivedEvent};
 
 /// How often a message is tried by itself before it is set aside, where the
@@ -47,11 +48,24 @@ pub(super) struct Rejected {
 /// The database is away; the batch is to be worked on again.
 #[derive(Debug, thiserror::Error)]
 #[error("the database is away")]
-pub(super) struct Outage(#[source] pub(super) sqlx::Error);
+pub(super) struct Outage {
+    #[source]
+    pub(super) error: sqlx::Error,
+    /// Whether more events are wanted, to compare one that was cut off with.
+    pub(super) wants_more: bool,
+}
+
+impl From<sqlx::Error> for Outage {
+    fn from(error: sqlx::Error) -> Self {
+        Self { error, wants_more: false }
+    }
+}
 
 /// Why a transaction did not come about.
 enum Failure {
     Outage(Outage),
+    /// A handler's statement took too long.
+    CutOff(sqlx::Error),
     /// A handler's, and so perhaps its event's.
     Handler(HandlerError),
 }
@@ -59,14 +73,15 @@ enum Failure {
 impl Failure {
     /// What goes wrong outside of the handlers can't be an event's fault.
     fn outside(error: sqlx::Error) -> Self {
-        Self::Outage(Outage(error))
+        Self::Outage(error.into())
     }
 }
 
 impl From<HandlerError> for Failure {
     fn from(error: HandlerError) -> Self {
         match error {
-            HandlerError::Database(error) if is_outage(&error) => Self::Outage(Outage(error)),
+            HandlerError::Database(error) if is_cut_off(&error) => Self::CutOff(error),
+            HandlerError::Database(error) if is_outage(&error) => Self::Outage(error.into()),
             error => Self::Handler(error),
         }
     }
@@ -79,6 +94,7 @@ pub(super) async fn work(
     db: &Db,
     subscriptions: &Subscriptions,
     batch: &[Incoming],
+    suspicion: &mut Suspicion,
 ) -> Result<Vec<Rejected>, Outage> {
     let mut rejected = Vec::new();
     let mut handled = Vec::with_capacity(batch.len());
@@ -96,13 +112,33 @@ pub(super) async fn work(
             },
         }
     }
-    match together(db, subscriptions, &handled).await {
-        Ok(()) => {}
-        Err(Failure::Outage(outage)) => return Err(outage),
-        Err(Failure::Handler(_)) => {
-            for one in &handled {
-                if let Some((reason, attempts)) = alone(db, subscriptions, one).await? {
+    let is_done = !suspicion.is_any()
+        && match together(db, subscriptions, &handled).await {
+            Ok(()) => true,
+            Err(Failure::Outage(outage)) => return Err(outage),
+            Err(Failure::Handler(_) | Failure::CutOff(_)) => false,
+        };
+    if !is_done {
+        for one in &handled {
+            match alone(db, subscriptions, one).await? {
+                Alone::Done => {}
+                Alone::Rejected(reason, attempts) => {
                     rejected.push(Rejected { index: one.0, reason, attempts });
+                }
+                Alone::CutOff(error) => {
+                    let others: Vec<_> = handled
+                        .iter()
+                        .map(|other| other.1)
+                        .filter(|other| other.id != one.1.id)
+                        .collect();
+                    match suspicion.judge(db, subscriptions, one.1, &others).await {
+                        Verdict::Event(attempts) => {
+                            let reason = HandlerError::Database(error).reason();
+                            rejected.push(Rejected { index: one.0, reason, attempts });
+                        }
+                        Verdict::Waits => return Err(error.into()),
+                        Verdict::WantsWitness => return Err(Outage { error, wants_more: true }),
+                    }
                 }
             }
         }
@@ -153,23 +189,30 @@ async fn together(
     Ok(())
 }
 
-/// One by itself. Says why it has to be set aside, if it has to, and after how
-/// many attempts.
-async fn alone(
-    db: &Db,
-    subscriptions: &Subscriptions,
-    one: &Handled<'_>,
-) -> Result<Option<(String, u32)>, Outage> {
+/// What came of one event by itself.
+enum Alone {
+    Done,
+    /// It has to be set aside: why, and after how many attempts.
+    Rejected(String, u32),
+    /// It took too long.
+    CutOff(sqlx::Error),
+}
+
+/// One by itself.
+async fn alone(db: &Db, subscriptions: &Subscriptions, one: &Handled<'_>) -> Result<Alone, Outage> {
     let mut attempts = 1;
     loop {
         match together(db, subscriptions, std::slice::from_ref(one)).await {
-            Ok(()) => return Ok(None),
+            Ok(()) => return Ok(Alone::Done),
             Err(Failure::Outage(outage)) => return Err(outage),
+            Err(Failure::CutOff(error)) => return Ok(Alone::CutOff(error)),
             Err(Failure::Handler(HandlerError::Database(_))) if attempts < ATTEMPTS_MAX => {
                 attempts += 1;
                 tokio::time::sleep(ATTEMPT_PAUSE).await;
             }
-            Err(Failure::Handler(error)) => return Ok(Some((error.reason(), attempts))),
+            Err(Failure::Handler(error)) => {
+                return Ok(Alone::Rejected(error.reason(), attempts));
+            }
         }
     }
 }
@@ -183,8 +226,8 @@ pub(super) async fn claim_rejected(
     for one in rejected {
         // What is no event has no id to claim; its second delivery is a second letter.
         if let Ok(event) = &batch[one.index].event {
-            let mut connection = db.pool().acquire().await.map_err(Outage)?;
-            inbox::claim_dead(&mut connection, event.id, &event.topic).await.map_err(Outage)?;
+            let mut connection = db.pool().acquire().await?;
+            inbox::claim_dead(&mut connection, event.id, &event.topic).await?;
             count(event, "dead-lettered");
         }
     }

@@ -1,17 +1,57 @@
 //! What the Kafka client tells of itself, as logs and metrics. All of it runs
 //! inside the client's polling, so nothing here waits.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::kafka::Log;
 
 /// What the client calls.
-pub(super) struct Context(pub(super) Log);
+pub(super) struct Context {
+    pub(super) log: Log,
+    changes: Mutex<Changes>,
+}
+
+/// What has come and gone since somebody looked.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Whether partitions have come. They are not paused, whatever the others are.
+    pub(super) has_new: bool,
+    /// The partitions that have gone, by topic and number. What was read of them
+    /// and not worked on is another's now; should they have come again meanwhile,
+    /// it is read again.
+    gone: HashSet<(String, i32)>,
+}
+
+impl Changes {
+    /// Whether a message that was read before has gone with its partition.
+    pub(super) fn takes(&self, message: &OwnedMessage) -> bool {
+        self.gone.contains(&(message.topic().to_owned(), message.partition()))
+    }
+}
+
+impl Context {
+    pub(super) fn new(log: Log) -> Self {
+        Self { log, changes: Mutex::default() }
+    }
+
+    /// The changes since the last call.
+    pub(super) fn changes(&self) -> Changes {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Changes)) {
+        change(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
 
 impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
@@ -26,11 +66,11 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.0.log(level, facility, text);
+        self.log.log(level, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
+        self.log.error(error, reason);
     }
 }
 
@@ -40,9 +80,13 @@ impl ConsumerContext for Context {
             Rebalance::Assign(partitions) => {
                 metrics::counter!("consumer_rebalances_total").increment(1);
                 tracing::info!(partitions = %names(partitions), "partitions assigned");
+                self.note(|changes| changes.has_new = true);
             }
             Rebalance::Revoke(partitions) => {
                 tracing::info!(partitions = %names(partitions), "partitions revoked");
+                let gone = partitions.elements();
+                let gone = gone.iter().map(|one| (one.topic().to_owned(), one.partition()));
+                self.note(|changes| changes.gone.extend(gone));
                 // Their lag is another's to tell from now on.
                 for partition in partitions.elements() {
                     set_lag(partition.topic(), partition.partition(), 0);

@@ -29,6 +29,9 @@ impl HandlerError {
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Impossible(reason) => reason.clone(),
+            Self::Database(error) if crate::db::is_cut_off(error) => {
+                "a statement takes too long, while other events pass".to_owned()
+            }
             Self::Database(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 match error.constraint() {
@@ -46,15 +49,16 @@ impl HandlerError {
 
 /// Whether the database, and not the event, is to blame. Wider than for a
 /// request, which has nobody to wait for it: what passes by itself, or with the
-/// end of a roll-out, is waited for here. A `Protocol` error is not on the list:
+/// end of a roll-out, is waited for here. A statement that was cut off counts as
+/// one here; whose fault that is, [`super::suspicion`] finds out. A `Protocol` error is not on the list:
 /// it is how `expect_rows` says that a statement missed its rows.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     /// The transaction's state (a standby after a fail-over), the login, the
     /// database's name.
     const CLASSES: [&str; 3] = ["25", "28", "3D"];
-    /// A lock that was not to be had; and what a schema looks like that isn't
-    /// there yet, or that the role may not see.
-    const CODES: [&str; 5] = ["55P03", "3F000", "42P01", "42703", "42501"];
+    /// What a schema looks like that isn't there yet, or that the role may not
+    /// see.
+    const CODES: [&str; 4] = ["3F000", "42P01", "42703", "42501"];
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     crate::db::is_infrastructure(error)
         || CLASSES.iter().any(|class| code.starts_with(class))

@@ -16,6 +16,7 @@ mod inbox;
 mod run;
 mod settings;
 mod subscriptions;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,9 @@
 //! the offsets. The offsets come last, so whatever happens before is repeated
 //! and found in the inbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -17,6 +19,7 @@ use super::context::Context;
 use super::dead_letter::Office;
 use super::settings::ConsumerSettings;
 use super::subscriptions::Subscriptions;
+use super::suspicion::Suspicion;
 use crate::db::{Db, described};
 use crate::kafka::{self, Log, SendError};
 
@@ -50,6 +53,8 @@ pub struct Consumer {
     bootstrap: String,
     subscriptions: Subscriptions,
     settings: ConsumerSettings,
+    /// How much was read during an outage and waits; never more than a batch.
+    pub(super) waiting: Arc<AtomicUsize>,
 }
 
 impl Consumer {
@@ -61,7 +66,8 @@ impl Consumer {
         subscriptions: Subscriptions,
         settings: ConsumerSettings,
     ) -> Self {
-        Self { db, bootstrap: bootstrap.to_owned(), subscriptions, settings }
+        let waiting = Arc::default();
+        Self { db, bootstrap: bootstrap.to_owned(), subscriptions, settings, waiting }
     }
 
     /// Runs until `shutdown`; then finishes the batch at hand, commits the
@@ -87,7 +93,8 @@ impl Consumer {
             kafka: &kafka,
             office: &office,
             shutdown: &shutdown,
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
+            suspicion: Suspicion::default(),
             backoff: None,
         };
         let ended = session.run().await;
@@ -123,7 +130,7 @@ impl Consumer {
                 .set("session.timeout.ms", session_timeout_ms.to_string())
                 .set("heartbeat.interval.ms", (session_timeout_ms / 4).to_string());
         }
-        config.create_with_context(Context(Log::new(group)))
+        config.create_with_context(Context::new(Log::new(group)))
     }
 }
 
@@ -139,8 +146,11 @@ struct Session<'a> {
     kafka: &'a StreamConsumer<Context>,
     office: &'a Office,
     shutdown: &'a CancellationToken,
-    /// Read during an outage and not worked on yet.
-    waiting: VecDeque<Incoming>,
+    /// Read during an outage and not worked on yet: the first message of each
+    /// partition that came meanwhile, and at most a batch.
+    waiting: Vec<Incoming>,
+    /// What is held against events of the batch at hand.
+    suspicion: Suspicion,
     /// The next pause, while something is away; the partitions rest then.
     backoff: Option<Duration>,
 }
@@ -148,7 +158,7 @@ struct Session<'a> {
 impl Session<'_> {
     async fn run(&mut self) -> Result<(), ConsumerError> {
         while let Some(batch) = self.read().await? {
-            if !batch.is_empty() && self.finish(&batch).await? == Next::Shutdown {
+            if !batch.is_empty() && self.finish(batch).await? == Next::Shutdown {
                 break;
             }
         }
@@ -159,8 +169,8 @@ impl Session<'_> {
     /// at the shutdown.
     async fn read(&mut self) -> Result<Option<Vec<Incoming>>, ConsumerError> {
         let batch_max = self.consumer.settings.batch_max;
-        let mut batch: Vec<Incoming> =
-            self.waiting.drain(..batch_max.min(self.waiting.len())).collect();
+        self.look_around(&mut Vec::new());
+        let mut batch = std::mem::take(&mut self.waiting);
         if self.shutdown.is_cancelled() {
             return Ok(None);
         }
@@ -169,6 +179,7 @@ impl Session<'_> {
                 first = self.kafka.recv() => first,
                 () = self.shutdown.cancelled() => return Ok(None),
             };
+            self.look_around(&mut batch);
             match first {
                 Ok(message) => batch.push(Incoming::new(message.detach())),
                 Err(error) => {
@@ -180,7 +191,9 @@ impl Session<'_> {
         }
         let until = Instant::now() + self.consumer.settings.linger;
         while batch.len() < batch_max {
-            match timeout_at(until, self.kafka.recv()).await {
+            let read = timeout_at(until, self.kafka.recv()).await;
+            self.look_around(&mut batch);
+            match read {
                 Ok(Ok(message)) => batch.push(Incoming::new(message.detach())),
                 Ok(Err(error)) => {
                     self.read_error(error)?;
@@ -192,20 +205,43 @@ impl Session<'_> {
         Ok(Some(batch))
     }
 
-    /// Works on a batch until all of it is done or set aside.
-    async fn finish(&mut self, batch: &[Incoming]) -> Result<Next, ConsumerError> {
+    /// Takes notice of partitions that have come and gone. It is called before a
+    /// message is put anywhere, so that what is dropped was read before.
+    fn look_around(&mut self, batch: &mut Vec<Incoming>) {
+        let changes = self.kafka.context().changes();
+        batch.retain(|one| !changes.takes(&one.message));
+        self.waiting.retain(|one| !changes.takes(&one.message));
+        if changes.has_new && self.backoff.is_some() {
+            self.rest();
+        }
+        self.consumer.waiting.store(self.waiting.len(), Ordering::Relaxed);
+    }
+
+    /// Works on a batch until all of it is done or set aside, or is another's.
+    async fn finish(&mut self, mut batch: Vec<Incoming>) -> Result<Next, ConsumerError> {
         let started = Instant::now();
         let Consumer { db, subscriptions, .. } = self.consumer;
         let rejected = loop {
-            match batch::work(db, subscriptions, batch).await {
+            match batch::work(db, subscriptions, &batch, &mut self.suspicion).await {
                 Ok(rejected) => break rejected,
                 Err(outage) => {
-                    if self.wait_out(&described(&outage.0)).await? == Next::Shutdown {
+                    let cause = described(&outage.error);
+                    let wants_more =
+                        outage.wants_more && batch.len() < self.consumer.settings.batch_max;
+                    let next = self.wait_out(&cause, &mut batch, wants_more).await?;
+                    if next == Next::Shutdown {
                         return Ok(Next::Shutdown);
+                    }
+                    if wants_more {
+                        batch.append(&mut self.waiting);
                     }
                 }
             }
         };
+        self.suspicion.clear();
+        // From here on the batch stays as it is: `rejected` counts by its places.
+        // What is done twice with a partition that went meanwhile is found in the inbox.
+        let batch = batch.as_slice();
         for one in &rejected {
             let message = &batch[one.index].message;
             tracing::error!(
@@ -226,7 +262,8 @@ impl Session<'_> {
             }
         }
         while let Err(outage) = batch::claim_rejected(db, batch, &rejected).await {
-            if self.wait_out(&described(&outage.0)).await? == Next::Shutdown {
+            let cause = described(&outage.error);
+            if self.wait_out(&cause, &mut Vec::new(), false).await? == Next::Shutdown {
                 return Ok(Next::Shutdown);
             }
         }
@@ -251,7 +288,8 @@ impl Session<'_> {
                 Ok(()) => return Ok(Next::Continue),
                 Err(error @ SendError::Fatal(_)) => return Err(ConsumerError::DeadLetters(error)),
                 Err(SendError::Rejected(error)) => {
-                    if self.wait_out(&error.to_string()).await? == Next::Shutdown {
+                    let cause = error.to_string();
+                    if self.wait_out(&cause, &mut Vec::new(), false).await? == Next::Shutdown {
                         return Ok(Next::Shutdown);
                     }
                 }
@@ -259,36 +297,66 @@ impl Session<'_> {
         }
     }
 
-    /// Lets time pass while something is away. The partitions rest, but the
-    /// client is still polled: it must stay in its group however long this takes.
-    async fn wait_out(&mut self, outage: &str) -> Result<Next, ConsumerError> {
+    /// Lets time pass while something is away. The partitions rest, those that come
+    /// meanwhile as well, but the client is still polled: it must stay in its group
+    /// however long this takes. Of `batch` it drops what is another's now. With
+    /// `wants_more` it reads on until one message is there.
+    async fn wait_out(
+        &mut self,
+        outage: &str,
+        batch: &mut Vec<Incoming>,
+        wants_more: bool,
+    ) -> Result<Next, ConsumerError> {
         let pause = self.backoff.unwrap_or(BACKOFF_MIN);
         self.backoff = Some((pause * 2).min(self.consumer.settings.backoff_max));
         metrics::counter!("consumer_outages_total").increment(1);
         tracing::warn!(error = outage, pause_ms = pause.as_millis(), "events wait");
-        if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.pause(&all)) {
-            tracing::debug!(%error, "the partitions could not be paused");
+        self.look_around(batch);
+        if wants_more && self.waiting.is_empty() {
+            self.set_going();
+        } else {
+            self.rest();
         }
         let until = Instant::now() + pause;
         loop {
-            tokio::select! {
+            // They rest, so there is nothing to read; should they ever not, this is
+            // the bound all the same.
+            let has_room = self.waiting.len() < self.consumer.settings.batch_max;
+            let read = tokio::select! {
                 () = self.shutdown.cancelled() => return Ok(Next::Shutdown),
-                read = timeout_at(until, self.kafka.recv()) => match read {
-                    Err(_) => return Ok(Next::Continue),
-                    // Of a partition that came just now; its turn comes after the batch at hand.
-                    Ok(Ok(message)) => self.waiting.push_back(Incoming::new(message.detach())),
-                    Ok(Err(error)) => self.read_error(error)?,
-                },
+                read = timeout_at(until, self.kafka.recv()), if has_room => read,
+                () = tokio::time::sleep_until(until), if !has_room => return Ok(Next::Continue),
+            };
+            self.look_around(batch);
+            match read {
+                Err(_) => return Ok(Next::Continue),
+                // Of a partition that came just now; its turn comes after the batch at hand.
+                Ok(Ok(message)) => {
+                    self.waiting.push(Incoming::new(message.detach()));
+                    self.rest();
+                }
+                Ok(Err(error)) => self.read_error(error)?,
             }
+        }
+    }
+
+    /// Pauses every partition that is ours now.
+    fn rest(&self) {
+        if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.pause(&all)) {
+            tracing::debug!(%error, "the partitions could not be paused");
+        }
+    }
+
+    fn set_going(&self) {
+        if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.resume(&all)) {
+            tracing::warn!(%error, "the partitions could not be resumed");
         }
     }
 
     fn resume(&mut self) {
         if self.backoff.take().is_some() {
             tracing::info!("events go on");
-            if let Err(error) = self.kafka.assignment().and_then(|all| self.kafka.resume(&all)) {
-                tracing::warn!(%error, "the partitions could not be resumed");
-            }
+            self.set_going();
         }
     }
 
@@ -300,7 +368,7 @@ impl Session<'_> {
         {
             return Err(ConsumerError::Failed(error));
         }
-        self.kafka.context().0.complain("read", &error.to_string());
+        self.kafka.context().log.complain("read", &error.to_string());
         Ok(())
     }
 
@@ -309,6 +377,9 @@ impl Session<'_> {
         for incoming in batch {
             let message = &incoming.message;
             next.insert((message.topic(), message.partition()), message.offset() + 1);
+        }
+        if next.is_empty() {
+            return;
         }
         let mut offsets = TopicPartitionList::with_capacity(next.len());
         let added: Result<(), KafkaError> =

@@ -6,9 +6,13 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::batch::{self, Incoming, Rejected};
+use super::suspicion::Suspicion;
 use super::*;
 use crate::db::Db;
 use crate::event::{Attributes, Event, ReceivedEvent};
+
+mod rebalance;
+mod slowness;
 
 const GROUP: &str = "notes";
 
@@ -74,6 +78,10 @@ fn noted(text: &str) -> ReceivedEvent {
 
 /// The event as a message in Kafka.
 fn message(event: &ReceivedEvent) -> OwnedMessage {
+    raw(event, Some(headers(event)))
+}
+
+fn headers(event: &ReceivedEvent) -> OwnedHeaders {
     let attributes = Attributes {
         id: event.id,
         event_type: &event.event_type,
@@ -82,7 +90,7 @@ fn message(event: &ReceivedEvent) -> OwnedMessage {
         time: event.time,
         traceparent: event.traceparent.as_deref(),
     };
-    raw(event, Some(attributes.headers()))
+    attributes.headers()
 }
 
 fn raw(event: &ReceivedEvent, headers: Option<OwnedHeaders>) -> OwnedMessage {
@@ -102,7 +110,11 @@ fn incoming(texts: &[&str]) -> Vec<Incoming> {
 }
 
 async fn work(db: &Db, batch: &[Incoming]) -> Vec<Rejected> {
-    batch::work(db, &subscriptions(), batch).await.unwrap()
+    try_work(db, batch).await.unwrap()
+}
+
+async fn try_work(db: &Db, batch: &[Incoming]) -> Result<Vec<Rejected>, batch::Outage> {
+    batch::work(db, &subscriptions(), batch, &mut Suspicion::default()).await
 }
 
 #[sqlx::test(migrations = false)]
@@ -252,12 +264,8 @@ async fn two_consumers_with_the_same_batch_apply_it_once(pool: PgPool) {
     let texts: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
     let batch = incoming(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     // As after a rebalance: one has the batch, the other its second half first.
-    let (subscriptions, other) = (subscriptions(), subscriptions());
-    let (one, two, three) = tokio::join!(
-        batch::work(&db, &subscriptions, &batch),
-        batch::work(&db, &other, &batch[25..]),
-        batch::work(&db, &other, &batch),
-    );
+    let (one, two, three) =
+        tokio::join!(try_work(&db, &batch), try_work(&db, &batch[25..]), try_work(&db, &batch));
     assert!(one.unwrap().is_empty() && two.unwrap().is_empty() && three.unwrap().is_empty());
     let mut written = notes(&db).await;
     written.sort();
@@ -270,7 +278,7 @@ async fn a_database_that_is_away_costs_no_event(pool: PgPool) {
     let batch = incoming(&["a", "b"]);
     // A table that is not there (yet) is nobody's fault among the events.
     sqlx::raw_sql("ALTER TABLE note RENAME TO hidden").execute(db.pool()).await.unwrap();
-    batch::work(&db, &subscriptions(), &batch).await.unwrap_err();
+    try_work(&db, &batch).await.unwrap_err();
     sqlx::raw_sql("ALTER TABLE hidden RENAME TO note").execute(db.pool()).await.unwrap();
     assert!(work(&db, &batch).await.is_empty());
     assert_eq!(notes(&db).await, ["a", "b"]);
@@ -284,10 +292,10 @@ async fn a_database_that_is_away_costs_no_event(pool: PgPool) {
     let mut elsewhere = PgConnection::connect_with(&elsewhere).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(shut)).execute(&mut elsewhere).await.unwrap();
     let outside = Db::from_pool(PgPool::connect_lazy_with(options));
-    let outage = batch::work(&outside, &subscriptions(), &incoming(&["c"])).await.unwrap_err();
-    let code = outage.0.as_database_error().unwrap().code().unwrap();
+    let outage = try_work(&outside, &incoming(&["c"])).await.unwrap_err();
+    let code = outage.error.as_database_error().unwrap().code().unwrap();
     assert_eq!(code, "55000");
-    assert!(!crate::db::is_infrastructure(&outage.0), "else this proves nothing");
+    assert!(!crate::db::is_infrastructure(&outage.error), "else this proves nothing");
 }
 
 #[test]

@@ -148,7 +148,8 @@ async fn connected(settings: &ServiceSettings) -> Db {
 /// one of them work at a time.
 async fn migrated(settings: &ServiceSettings, migrations: &Migrator) -> anyhow::Result<()> {
     // A migration may take longer than a request, and waits for the others.
-    let options = db::connect_options(settings)?.options([("statement_timeout", "0")]);
+    let options =
+        db::connect_options(settings)?.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
     loop {
         let outcome = async {
             let mut connection = options.connect().await?;
