@@ -17,10 +17,14 @@ use tempfile::TempDir;
 /// How long a broker may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// A login name and its password.
+pub type Login = (&'static str, &'static str);
+
 /// A running broker; it ends with this value.
 #[derive(Debug)]
 pub struct ApacheKafka {
     bootstrap: String,
+    login: Option<Login>,
     process: Child,
     _folder: TempDir,
 }
@@ -31,11 +35,26 @@ impl ApacheKafka {
     /// # Errors
     /// If the jars cannot be fetched or the broker does not come up.
     pub async fn start() -> Result<Self> {
+        Self::start_for(None).await
+    }
+
+    /// The same, for clients that log in (SASL PLAIN in the clear) and no others.
+    ///
+    /// # Errors
+    /// As [`ApacheKafka::start`].
+    pub async fn start_with_login(login: Login) -> Result<Self> {
+        Self::start_for(Some(login)).await
+    }
+
+    async fn start_for(login: Option<Login>) -> Result<Self> {
         let libraries = libraries()?;
         let folder = TempDir::new()?;
         let (port, controller) = (free_port()?, free_port()?);
         let settings = folder.path().join("server.properties");
-        std::fs::write(&settings, properties(port, controller, &folder.path().join("data")))?;
+        std::fs::write(
+            &settings,
+            properties(port, controller, &folder.path().join("data"), login),
+        )?;
         let cluster = java(&libraries, &["kafka.tools.StorageTool", "random-uuid"]).output()?;
         let cluster = String::from_utf8(cluster.stdout)?;
         let cluster = cluster.trim();
@@ -53,7 +72,8 @@ impl ApacheKafka {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let kafka = Self { bootstrap: format!("127.0.0.1:{port}"), process, _folder: folder };
+        let bootstrap = format!("127.0.0.1:{port}");
+        let kafka = Self { bootstrap, login, process, _folder: folder };
         kafka.declare_topics().await?;
         Ok(kafka)
     }
@@ -65,8 +85,16 @@ impl ApacheKafka {
     }
 
     async fn declare_topics(&self) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        if let Some((name, password)) = self.login {
+            config
+                .set("security.protocol", "sasl_plaintext")
+                .set("sasl.mechanism", "PLAIN")
+                .set("sasl.username", name)
+                .set("sasl.password", password);
+        }
+        let admin: AdminClient<DefaultClientContext> = config.create()?;
         let declared = events::topics::declared();
         let until = Instant::now() + READY_WITHIN;
         loop {
@@ -101,20 +129,36 @@ fn new_topic<'a>(name: &'a str, configuration: &'a Configuration) -> NewTopic<'a
     configuration.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
-fn properties(port: u16, controller: u16, data: &Path) -> String {
+fn properties(port: u16, controller: u16, data: &Path, login: Option<Login>) -> String {
+    let (listener, security) = match login {
+        None => ("PLAINTEXT", String::new()),
+        // Its own connections to itself log in as well.
+        Some((name, password)) => (
+            "SASL_PLAINTEXT",
+            format!(
+                "listener.security.protocol.map=CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT\n\
+                 security.inter.broker.protocol=SASL_PLAINTEXT\n\
+                 sasl.enabled.mechanisms=PLAIN\n\
+                 sasl.mechanism.inter.broker.protocol=PLAIN\n\
+                 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+                 org.apache.kafka.common.security.plain.PlainLoginModule required \
+                 username=\"{name}\" password=\"{password}\" user_{name}=\"{password}\";\n"
+            ),
+        ),
+    };
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners={listener}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners={listener}://127.0.0.1:{port}\n\
          controller.listener.names=CONTROLLER\n\
          log.dirs={}\n\
          offsets.topic.replication.factor=1\n\
          transaction.state.log.replication.factor=1\n\
          transaction.state.log.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
-         auto.create.topics.enable=false\n",
+         auto.create.topics.enable=false\n{security}",
         data.display()
     )
 }

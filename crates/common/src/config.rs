@@ -1,9 +1,11 @@
 //! Settings: flags over environment over file over default, all of them in
 //! `--help`, and a wrong one stops the start with one line.
 
+mod kafka;
 mod load;
 mod service;
 
+pub use kafka::{KafkaSaslMechanism, KafkaSecurityProtocol, KafkaSecuritySettings};
 pub use load::{ConfigError, Defaults, load, load_with, try_load_from};
 pub use service::ServiceSettings;
 

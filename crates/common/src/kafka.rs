@@ -1,55 +1,43 @@
 //! What the Kafka clients of a service have in common.
 
+mod broker;
 mod log;
 
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::ToBytes;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 
+pub use self::broker::{Broker, WrongSecurity};
 pub(crate) use self::log::Log;
 use self::log::Silence;
 
 /// A producer that logs as [`Log`] does.
 pub(crate) type Producer = FutureProducer<Log>;
 
-/// The longest pause before a broker that is away is called again: an outage
-/// should not outlive the broker's absence by much.
-const RECONNECT_BACKOFF_MAX_MS: u32 = 1_000;
-
 /// How long a full queue is left alone before it is tried again.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
-
-/// What every client is told.
-pub(crate) fn client(bootstrap: &str, client_id: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", bootstrap)
-        .set("client.id", client_id)
-        .set("reconnect.backoff.ms", "50")
-        .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS.to_string())
-        .set("socket.keepalive.enable", "true")
-        .set("socket.nagle.disable", "true")
-        .set_log_level(RDKafkaLogLevel::Warning);
-    config
-}
 
 /// A producer that keeps the order of each key and loses nothing: idempotent,
 /// acknowledged by all replicas, and patient without end, so that a message
 /// never gives up while a later one gets through.
-pub(crate) fn producer(bootstrap: &str, client_id: &str) -> Result<Producer, KafkaError> {
-    client(bootstrap, client_id)
+pub(crate) fn producer(broker: &Broker, client_id: &str) -> Result<Producer, KafkaError> {
+    producer_config(broker, client_id).create_with_context(Log::new(client_id))
+}
+
+fn producer_config(broker: &Broker, client_id: &str) -> ClientConfig {
+    let mut config = broker.client(client_id);
+    config
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "0")
         // The relay hands over a batch as a whole; waiting for more helps nobody.
         .set("linger.ms", "0")
         // Java's partitioner: other tools send a key to the same partition.
-        .set("partitioner", "murmur2_random")
-        .create_with_context(Log::new(client_id))
+        .set("partitioner", "murmur2_random");
+    config
 }
 
 /// Why a message is not with the broker.
@@ -118,11 +106,11 @@ pub(crate) async fn send<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
 ///
 /// If no broker answers within `timeout`.
 pub async fn missing_topics(
-    bootstrap: &str,
+    broker: &Broker,
     topics: Vec<String>,
     timeout: Duration,
 ) -> Result<Vec<String>, KafkaError> {
-    let config = client(bootstrap, "topic-check");
+    let config = broker.client("topic-check");
     let asked = tokio::task::spawn_blocking(move || {
         // A consumer without a group: asking as one never makes a topic.
         let consumer: BaseConsumer<Silence> =
@@ -135,3 +123,6 @@ pub async fn missing_topics(
     });
     asked.await.unwrap_or(Err(KafkaError::Canceled))
 }
+
+#[cfg(test)]
+mod tests;

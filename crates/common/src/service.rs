@@ -98,6 +98,13 @@ pub fn run<A: App>() -> ExitCode {
         eprintln!("error: DATABASE_URL is not an address of a PostgreSQL database");
         return ExitCode::from(2);
     }
+    let broker = match crate::kafka::Broker::try_of(&settings) {
+        Ok(broker) => broker,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -105,7 +112,7 @@ pub fn run<A: App>() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = match runtime.block_on(start::run::<A>(config, settings)) {
+    let code = match runtime.block_on(start::run::<A>(config, settings, broker)) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the service has failed");

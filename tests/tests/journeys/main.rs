@@ -11,6 +11,7 @@ mod hostile_input;
 mod idempotency;
 mod isolation;
 mod journey;
+mod kafka_login;
 mod outbox_facts;
 mod ownership;
 mod plumbing;

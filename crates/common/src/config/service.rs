@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::Secret;
+use super::{KafkaSecuritySettings, Secret};
 
 /// The settings that every service has; a service adds its own beside them with
 /// `#[command(flatten)]`.
@@ -41,6 +41,10 @@ pub struct ServiceSettings {
     /// Kafka's bootstrap addresses, comma separated.
     #[arg(long, env = "KAFKA_BOOTSTRAP", default_value = "127.0.0.1:9092")]
     pub kafka_bootstrap: String,
+
+    /// How the way there is secured.
+    #[command(flatten)]
+    pub kafka_security: KafkaSecuritySettings,
 
     /// The address under which the outside sees this system, for links and
     /// `Location`. Without it the request's own `Host` is used, if allowed.

@@ -60,10 +60,10 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn new(
-        bootstrap: &str,
+        broker: &kafka::Broker,
         group: &'static str,
     ) -> Result<Self, rdkafka::error::KafkaError> {
-        Ok(Self { producer: kafka::producer(bootstrap, &format!("{group}-dead-letters"))?, group })
+        Ok(Self { producer: kafka::producer(broker, &format!("{group}-dead-letters"))?, group })
     }
 
     /// Sends one letter and waits for the broker's acknowledgement, as long as

@@ -50,7 +50,7 @@ pub enum ConsumerError {
 /// Reads the topics of the subscriptions and has their events worked on.
 pub struct Consumer {
     db: Db,
-    bootstrap: String,
+    broker: kafka::Broker,
     subscriptions: Subscriptions,
     settings: ConsumerSettings,
     /// How much was read during an outage and waits; never more than a batch.
@@ -62,12 +62,12 @@ impl Consumer {
     #[must_use]
     pub fn new(
         db: Db,
-        bootstrap: &str,
+        broker: impl Into<kafka::Broker>,
         subscriptions: Subscriptions,
         settings: ConsumerSettings,
     ) -> Self {
         let waiting = Arc::default();
-        Self { db, bootstrap: bootstrap.to_owned(), subscriptions, settings, waiting }
+        Self { db, broker: broker.into(), subscriptions, settings, waiting }
     }
 
     /// Runs until `shutdown`; then finishes the batch at hand, commits the
@@ -86,8 +86,8 @@ impl Consumer {
         }
         let kafka = self.client().map_err(ConsumerError::Client)?;
         kafka.subscribe(&topics).map_err(ConsumerError::Client)?;
-        let office = Office::new(&self.bootstrap, self.subscriptions.group())
-            .map_err(ConsumerError::Client)?;
+        let office =
+            Office::new(&self.broker, self.subscriptions.group()).map_err(ConsumerError::Client)?;
         let mut session = Session {
             consumer: &self,
             kafka: &kafka,
@@ -108,7 +108,7 @@ impl Consumer {
 
     fn client(&self) -> Result<StreamConsumer<Context>, KafkaError> {
         let group = self.subscriptions.group();
-        let mut config = kafka::client(&self.bootstrap, group);
+        let mut config = self.broker.client(group);
         config
             .set("group.id", group)
             // A new group begins at the beginning.

@@ -15,7 +15,7 @@ use super::sender::{Outcome, Sender};
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::db::{Db, described};
-use crate::kafka::SendError;
+use crate::kafka::{self, SendError};
 
 /// How often the connection that holds the lock is tried while the broker makes
 /// the relay wait, and how often a spare relay asks for the lock.
@@ -97,7 +97,7 @@ pub enum RelayError {
 /// Sends what is in the outbox, as the service's one relay or as a spare.
 pub struct Relay {
     db: Db,
-    bootstrap: String,
+    broker: kafka::Broker,
     client_id: String,
     settings: RelaySettings,
     clock: Clock,
@@ -127,10 +127,15 @@ impl Relay {
     /// logs call it. The lock needs a connection of its own, so a pooler between
     /// here and PostgreSQL must keep sessions.
     #[must_use]
-    pub fn new(db: Db, bootstrap: &str, client_id: &str, settings: RelaySettings) -> Self {
+    pub fn new(
+        db: Db,
+        broker: impl Into<kafka::Broker>,
+        client_id: &str,
+        settings: RelaySettings,
+    ) -> Self {
         Self {
             db,
-            bootstrap: bootstrap.to_owned(),
+            broker: broker.into(),
             client_id: client_id.to_owned(),
             settings,
             clock: Clock::system(),
@@ -187,7 +192,7 @@ impl Relay {
         let Some(mut connection) = self.lock(shutdown).await? else { return Ok(()) };
         self.set_active(true);
         tracing::info!("this instance is the outbox relay");
-        let sender = Sender::new(&self.bootstrap, &self.client_id)
+        let sender = Sender::new(&self.broker, &self.client_id)
             .map_err(|error| End::Failed(RelayError::Client(error)))?;
         let committed = self.db.committed();
         let deadline = self.deadline(shutdown);

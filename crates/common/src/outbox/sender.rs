@@ -30,8 +30,8 @@ impl From<Result<(), SendError>> for Outcome {
 }
 
 impl Sender {
-    pub(super) fn new(bootstrap: &str, client_id: &str) -> Result<Self, KafkaError> {
-        Ok(Self { producer: Some(kafka::producer(bootstrap, client_id)?) })
+    pub(super) fn new(broker: &kafka::Broker, client_id: &str) -> Result<Self, KafkaError> {
+        Ok(Self { producer: Some(kafka::producer(broker, client_id)?) })
     }
 
     /// Sends `rows` in their order and waits until the broker has them, as long

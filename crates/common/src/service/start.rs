@@ -47,6 +47,7 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 pub(super) async fn run<A: App>(
     config: A::Config,
     settings: ServiceSettings,
+    broker: kafka::Broker,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::new();
     let readiness = Readiness::new();
@@ -72,7 +73,7 @@ pub(super) async fn run<A: App>(
         telemetry::sample(metrics, Some(pool), stop).await;
         Ok(())
     });
-    work(&mut life, &context, A::NAME, wired.subscriptions).await;
+    work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
     for (name, task) in wired.tasks {
         life.work(name, async move |_| task.await);
     }
@@ -87,10 +88,16 @@ pub(super) async fn run<A: App>(
 }
 
 /// Starts what every service does beside its requests.
-async fn work(life: &mut Life, context: &Context, name: &'static str, events: Subscriptions) {
+async fn work(
+    life: &mut Life,
+    context: &Context,
+    broker: kafka::Broker,
+    name: &'static str,
+    events: Subscriptions,
+) {
     let settings = &context.settings;
     let figures = RelaySettings::from(settings);
-    let relay = Relay::new(context.db.clone(), &settings.kafka_bootstrap, name, figures);
+    let relay = Relay::new(context.db.clone(), broker.clone(), name, figures);
     life.after_work("outbox", |stop| async move { Ok(relay.run(stop).await?) });
 
     let keys = JwksRefresh::new(
@@ -107,8 +114,8 @@ async fn work(life: &mut Life, context: &Context, name: &'static str, events: Su
         Ok(())
     });
 
-    let (db, settings) = (context.db.clone(), settings.clone());
-    life.work("consumer", async move |stop| consume(db, settings, events, stop).await);
+    let (db, figures) = (context.db.clone(), ConsumerSettings::from(settings));
+    life.work("consumer", async move |stop| consume(db, broker, figures, events, stop).await);
 }
 
 /// What needs the database: it is waited for, however long it takes.
@@ -229,16 +236,15 @@ fn served<A: App>(router: Router, context: &Context) -> Router {
 /// topic that is missing keeps the service from answering requests.
 async fn consume(
     db: Db,
-    settings: ServiceSettings,
+    broker: kafka::Broker,
+    figures: ConsumerSettings,
     subscriptions: Subscriptions,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let topics: Vec<String> = subscriptions.topics().iter().map(ToString::to_string).collect();
     let waiting = async {
         while !topics.is_empty() {
-            match kafka::missing_topics(&settings.kafka_bootstrap, topics.clone(), TOPICS_PAUSE)
-                .await
-            {
+            match kafka::missing_topics(&broker, topics.clone(), TOPICS_PAUSE).await {
                 Ok(missing) if missing.is_empty() => return,
                 Ok(missing) => tracing::warn!(topics = missing.join(" "), "topics are missing"),
                 Err(error) => tracing::warn!(%error, "waiting for Kafka"),
@@ -250,7 +256,6 @@ async fn consume(
         () = stop.cancelled() => return Ok(()),
         () = waiting => {}
     }
-    let figures = ConsumerSettings::from(&settings);
-    let consumer = Consumer::new(db, &settings.kafka_bootstrap, subscriptions, figures);
+    let consumer = Consumer::new(db, broker, subscriptions, figures);
     Ok(consumer.run(stop).await?)
 }

@@ -100,7 +100,8 @@ async fn a_service_starts_without_broker_and_issuer_and_ends_in_good_order(pool:
     let config: Config = crate::config::try_load_from(args.map(OsString::from), &[]).unwrap();
     let mut settings = config.service.clone();
     settings.service_name = Notes::NAME;
-    let running = start::run::<Notes>(config, settings);
+    let broker = crate::kafka::Broker::try_of(&settings).unwrap();
+    let running = start::run::<Notes>(config, settings, broker);
     let (code, ()) = tokio::join!(running, seen_from_outside(port, admin_port));
     let code = code.unwrap();
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));

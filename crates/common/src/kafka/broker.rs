@@ -1,0 +1,150 @@
+//! Where Kafka is, and how to get in.
+
+use std::path::PathBuf;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use secrecy::ExposeSecret as _;
+
+use crate::config::{
+    KafkaSaslMechanism as Mechanism, KafkaSecurityProtocol as Protocol, Secret, ServiceSettings,
+};
+
+/// The longest pause before a broker that is away is called again: an outage
+/// should not outlive the broker's absence by much.
+const RECONNECT_BACKOFF_MAX_MS: u32 = 1_000;
+
+/// Where Kafka is, and how to get in. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    bootstrap: String,
+    protocol: Protocol,
+    login: Option<Login>,
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Login {
+    mechanism: Mechanism,
+    username: String,
+    password: Secret,
+}
+
+/// Why the settings of Kafka's security make no sense together.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WrongSecurity {
+    /// A login is asked for and not there.
+    #[error("KAFKA_SECURITY_PROTOCOL asks for a login, and {0} is not set")]
+    Missing(&'static str),
+    /// A setting that would be without effect: whoever set it expects one.
+    #[error("{0} is set, and KAFKA_SECURITY_PROTOCOL={1} makes no use of it")]
+    Unused(&'static str, &'static str),
+    /// The file of the authorities.
+    #[error("KAFKA_CA_FILE {0} cannot be read")]
+    CaFile(String),
+    /// This build can't.
+    #[error(
+        "{0} needs OpenSSL, which this program was built without; build it with `--features common/kafka-tls`"
+    )]
+    NoTls(&'static str),
+}
+
+impl From<&str> for Broker {
+    /// In the clear and without a login.
+    fn from(bootstrap: &str) -> Self {
+        let bootstrap = bootstrap.to_owned();
+        Self { bootstrap, protocol: Protocol::Plaintext, login: None, ca_file: None }
+    }
+}
+
+impl Broker {
+    /// From the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongSecurity`]: the service does not start.
+    pub fn try_of(settings: &ServiceSettings) -> Result<Self, WrongSecurity> {
+        let security = &settings.kafka_security;
+        let protocol = security.kafka_security_protocol;
+        let has_tls = matches!(protocol, Protocol::Ssl | Protocol::SaslSsl);
+        let has_login = matches!(protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
+        let unused = |name| WrongSecurity::Unused(name, name_of(protocol));
+        let parts = (
+            security.kafka_sasl_mechanism,
+            security.kafka_sasl_username.clone(),
+            security.kafka_sasl_password.clone(),
+        );
+        let login = match parts {
+            (None, None, None) if !has_login => None,
+            (Some(mechanism), Some(username), Some(password)) if has_login => {
+                Some(Login { mechanism, username, password })
+            }
+            (None, ..) if has_login => return Err(WrongSecurity::Missing("KAFKA_SASL_MECHANISM")),
+            (_, None, _) if has_login => return Err(WrongSecurity::Missing("KAFKA_SASL_USERNAME")),
+            (.., None) if has_login => return Err(WrongSecurity::Missing("KAFKA_SASL_PASSWORD")),
+            (Some(_), ..) => return Err(unused("KAFKA_SASL_MECHANISM")),
+            (_, Some(_), _) => return Err(unused("KAFKA_SASL_USERNAME")),
+            (.., Some(_)) => return Err(unused("KAFKA_SASL_PASSWORD")),
+            (None, None, None) => None,
+        };
+        let ca_file = security.kafka_ca_file.clone();
+        match &ca_file {
+            Some(_) if !has_tls => return Err(unused("KAFKA_CA_FILE")),
+            Some(file) if std::fs::File::open(file).is_err() => {
+                return Err(WrongSecurity::CaFile(file.display().to_string()));
+            }
+            _ => {}
+        }
+        if !cfg!(feature = "kafka-tls") {
+            if has_tls {
+                return Err(WrongSecurity::NoTls("KAFKA_SECURITY_PROTOCOL with TLS"));
+            }
+            if login.as_ref().is_some_and(|login| login.mechanism != Mechanism::Plain) {
+                return Err(WrongSecurity::NoTls("KAFKA_SASL_MECHANISM with SCRAM"));
+            }
+        }
+        Ok(Self { bootstrap: settings.kafka_bootstrap.clone(), protocol, login, ca_file })
+    }
+
+    /// What every client is told.
+    #[must_use]
+    pub fn client(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", client_id)
+            .set("security.protocol", name_of(self.protocol))
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS.to_string())
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        if let Some(Login { mechanism, username, password }) = &self.login {
+            let mechanism = match mechanism {
+                Mechanism::Plain => "PLAIN",
+                Mechanism::ScramSha256 => "SCRAM-SHA-256",
+                Mechanism::ScramSha512 => "SCRAM-SHA-512",
+            };
+            config
+                .set("sasl.mechanism", mechanism)
+                .set("sasl.username", username)
+                .set("sasl.password", password.expose_secret());
+        }
+        if let Some(file) = &self.ca_file {
+            config.set("ssl.ca.location", file.to_string_lossy());
+        }
+        config
+    }
+}
+
+fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Plaintext => "plaintext",
+        Protocol::Ssl => "ssl",
+        Protocol::SaslPlaintext => "sasl_plaintext",
+        Protocol::SaslSsl => "sasl_ssl",
+    }
+}
+
+#[cfg(test)]
+mod tests;
