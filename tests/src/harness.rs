@@ -16,6 +16,14 @@ use crate::client::{Client, Credentials};
 /// How long a change may take until it is seen everywhere.
 pub const SEEN_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long loan-auth may take to certify, in milliseconds: a machine that has too
+/// much to do must not look like a loan-auth that is away. Journeys of what happens
+/// then set [`CERTIFY_TIMEOUT_MS`] themselves.
+const PATIENT_CERTIFY_TIMEOUT_MS: &str = "10000";
+
+/// The setting of loan-request that says so.
+pub const CERTIFY_TIMEOUT_MS: &str = "CERTIFY_TIMEOUT_MS";
+
 /// The schemas of the five services.
 pub const SCHEMAS: [&str; 5] =
     ["loan_request", "loan_auth", "loan_manager", "loan_messenger", "loan_status"];
@@ -51,7 +59,12 @@ impl Journey {
     /// If a part does not start.
     pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Result<Self> {
         let place = PLACES.acquire().await?;
-        let mut builder = change(Stack::builder());
+        let builder = Stack::builder();
+        let mut builder = change(builder.env(
+            Service::LoanRequest,
+            CERTIFY_TIMEOUT_MS,
+            PATIENT_CERTIFY_TIMEOUT_MS,
+        ));
         let mut kafka = None;
         if on_apache_kafka() {
             let broker = ApacheKafka::start().await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use journeys::client::{Answer, Credentials, id_of};
-use journeys::harness::{Journey, SEEN_WITHIN};
+use journeys::harness::{CERTIFY_TIMEOUT_MS, Journey, SEEN_WITHIN};
 use journeys::proxy::{Mode, Proxy};
 use standalone::Service;
 
@@ -14,14 +14,20 @@ const PUBLISHED: &str = "SELECT count(*) FROM loan_request.outbox";
 const CERTIFIED: &str = "SELECT count(*) FROM loan_auth.outbox WHERE event_type = 'AuthCertified'";
 const LOANS: &str = "SELECT count(*) FROM loan_manager.item";
 
+/// CONTRACT: how long loan-auth has to certify.
+const TIMEOUT_MS: &str = "610";
+
 /// All that a timed-out request may take: 610 ms, 250 ms, and a noisy machine.
 const TIMED_OUT_WITHIN: Duration = Duration::from_millis(1_500);
 
 async fn behind_a_proxy() -> Result<(Journey, Proxy)> {
     let proxy = Proxy::start().await?;
     let url = proxy.url();
-    let journey =
-        Journey::start_with(|stack| stack.env(Service::LoanRequest, "AUTH_URL", &url)).await?;
+    let journey = Journey::start_with(|stack| {
+        let stack = stack.env(Service::LoanRequest, CERTIFY_TIMEOUT_MS, TIMEOUT_MS);
+        stack.env(Service::LoanRequest, "AUTH_URL", &url)
+    })
+    .await?;
     proxy.lead_to(&journey.stack.url(Service::LoanAuth));
     Ok((journey, proxy))
 }
@@ -118,9 +124,11 @@ async fn timed_out_and_then_certified() -> Result<()> {
 // DESIGN 3.1: timed out, and voided: 503, no loan, no message, an audit row.
 #[tokio::test]
 async fn timed_out_and_then_voided() -> Result<()> {
-    let journey =
-        Journey::start_with(|stack| stack.env(Service::LoanAuth, "CERTIFY_DELAY_MS", "2000-2000"))
-            .await?;
+    let journey = Journey::start_with(|stack| {
+        let stack = stack.env(Service::LoanRequest, CERTIFY_TIMEOUT_MS, TIMEOUT_MS);
+        stack.env(Service::LoanAuth, "CERTIFY_DELAY_MS", "2000-2000")
+    })
+    .await?;
     let (answer, took) = apply(&journey).await?;
     assert_told_to_come_back(&answer);
     assert!(took >= Duration::from_millis(600) && took < TIMED_OUT_WITHIN, "{took:?}");
