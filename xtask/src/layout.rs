@@ -21,6 +21,7 @@ const REQUIRED: &[&str] = &[
     "src/config.rs",
     "src/app.rs",
     "src/error.rs",
+    "src/admin/mod.rs",
     "src/http/mod.rs",
     "src/events/mod.rs",
     "src/usecases/mod.rs",
@@ -39,15 +40,23 @@ struct Room {
 }
 
 const ROOMS: &[Room] = &[
-    Room { folder: "http", forbidden: &["crate::events", "crate::tasks"] },
-    Room { folder: "events", forbidden: &["crate::http", "crate::clients", "crate::tasks"] },
+    Room { folder: "http", forbidden: &["crate::admin", "crate::events", "crate::tasks"] },
+    Room {
+        folder: "admin",
+        forbidden: &["crate::http", "crate::events", "crate::tasks", "crate::clients"],
+    },
+    Room {
+        folder: "events",
+        forbidden: &["crate::admin", "crate::http", "crate::clients", "crate::tasks"],
+    },
     Room {
         folder: "usecases",
-        forbidden: &["crate::http", "crate::events", "crate::tasks", "axum::"],
+        forbidden: &["crate::admin", "crate::http", "crate::events", "crate::tasks", "axum::"],
     },
     Room {
         folder: "domain",
         forbidden: &[
+            "crate::admin",
             "crate::http",
             "crate::events",
             "crate::usecases",
@@ -76,6 +85,7 @@ const ROOMS: &[Room] = &[
     Room {
         folder: "store",
         forbidden: &[
+            "crate::admin",
             "crate::http",
             "crate::events",
             "crate::usecases",
@@ -88,6 +98,7 @@ const ROOMS: &[Room] = &[
     Room {
         folder: "publish.rs",
         forbidden: &[
+            "crate::admin",
             "crate::http",
             "crate::events",
             "crate::usecases",
@@ -100,6 +111,7 @@ const ROOMS: &[Room] = &[
     Room {
         folder: "clients",
         forbidden: &[
+            "crate::admin",
             "crate::http",
             "crate::events",
             "crate::usecases",
@@ -112,7 +124,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Rooms in which a file is one verb: it holds a function of its own name.
-const VERBS: &[&str] = &["http", "events", "usecases"];
+const VERBS: &[&str] = &["admin", "http", "events", "usecases"];
 
 /// Words of the business, which the plumbing must not know.
 const LOAN_WORDS: &[&str] = &["loan", "officer", "customer", "repay", "borrower", "certif", "대출"];

@@ -1,5 +1,19 @@
-//! The admin port: is it alive, is it ready, and its figures. No gateway leads
-//! here.
+//! The admin port: is it alive, is it ready, and its figures; and below `/admin`,
+//! for whoever has a credential, what operators look at and mend. No gateway
+//! leads here.
+
+mod credentials;
+mod guarded;
+pub(crate) mod plumbing;
+mod selection;
+
+pub(crate) use credentials::check_setting;
+pub use credentials::{CREDENTIAL_CHARS_MIN, Credentials, Operator};
+pub use guarded::AdminApi;
+pub use selection::{
+    ADMIN_IDS_MAX, ADMIN_PAGE_SIZE, ADMIN_PAGE_SIZE_MAX, AdminPage, Ids, Republished, Selection,
+    SelectionQuery,
+};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -39,6 +39,9 @@ pub struct Context {
 pub struct Wired {
     /// Its routes. The stack, `/actuator/health` and the admin port are added.
     pub router: axum::Router,
+    /// What operators may look at and mend: served below `/admin` on the admin port,
+    /// to whoever has a credential of `ADMIN_CREDENTIAL`.
+    pub admin: axum::Router,
     /// What it does on events.
     pub subscriptions: Subscriptions,
     /// What else it does, by name. A task that ends before the shutdown, or fails,

@@ -6,6 +6,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::consumer::inbox;
+
 /// How often figures that are read, and not counted, are read.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,11 @@ pub async fn sample(handle: PrometheusHandle, pool: Option<PgPool>, stop: Cancel
             metrics::gauge!("db_pool_connections_idle").set(f64::from(idle));
             metrics::gauge!("db_pool_connections_max")
                 .set(f64::from(pool.options().get_max_connections()));
+            // While the database is away the figure stays as it was.
+            if let Ok(open) = inbox::dead_letters(pool).await {
+                let open = u32::try_from(open).unwrap_or(u32::MAX);
+                metrics::gauge!("dead_letters_open").set(f64::from(open));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

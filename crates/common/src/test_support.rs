@@ -3,11 +3,14 @@
 #![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use axum::Router;
+use axum::body::{Body, to_bytes};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use uuid::Uuid;
 
+use crate::admin::{AdminApi, Credentials};
 use crate::clock::Clock;
 use crate::config::{ServiceSettings, try_load_from};
 use crate::token::{Claims, TokenVerifier};
@@ -121,6 +124,61 @@ impl TokenVerifier {
         let verifier = Self::new(ISSUER, AUDIENCE, clock);
         assert!(verifier.install(jwks), "the keys are usable");
         verifier
+    }
+}
+
+/// What opens the admin API of [`Operators`].
+pub const OPERATOR_SECRET: &str = "a-secret-of-operators-in-tests";
+
+/// The routes of an admin API as operators reach them.
+pub struct Operators(Router);
+
+impl Operators {
+    /// Of a service that has started, with these routes.
+    #[must_use]
+    pub fn of(routes: Router) -> Self {
+        let setting = crate::config::Secret::from(format!("tests:{OPERATOR_SECRET}"));
+        let credentials = Credentials::try_new(Some(&setting)).expect("a good secret");
+        let api = AdminApi::new(credentials);
+        api.set_router(Router::new().nest("/admin", routes));
+        Self(api.into_router())
+    }
+
+    /// What a call comes to: the status, and the body as JSON (null if it is none).
+    pub async fn call(
+        &self,
+        method: http::Method,
+        path: &str,
+        body: serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        use tower::ServiceExt as _;
+
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::AUTHORIZATION, format!("Bearer {OPERATOR_SECRET}"))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let Ok(response) = self.0.clone().oneshot(request).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// `GET`, which has to be answered.
+    pub async fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.call(http::Method::GET, path, serde_json::Value::Null).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// `POST` of ids, which has to be answered.
+    pub async fn post_ids(&self, path: &str, ids: &[Uuid]) -> serde_json::Value {
+        let ids = serde_json::json!({ "ids": ids });
+        let (status, body) = self.call(http::Method::POST, path, ids).await;
+        assert_eq!(status, 200, "{body}");
+        body
     }
 }
 

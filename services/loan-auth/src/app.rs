@@ -6,7 +6,7 @@ use common::service::{Context, Wired};
 use crate::config::Config;
 use crate::http::{Api, Services};
 use crate::usecases::{Hasher, Prover, Registrar, TokenSigner, seed_demo_data};
-use crate::{events, http, tasks};
+use crate::{admin, events, http, tasks};
 
 /// The service, for `common::service::run`.
 pub struct App;
@@ -55,11 +55,13 @@ impl common::service::App for App {
             sessions: config.credentials.sessions(),
             certify_delay: config.background.certify_delay_ms,
         };
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
         let (router, _) = http::router(api).split_for_parts();
         let purge =
             tasks::purge_expired(ctx.db, ctx.clock.clone(), config.purge_expired(), ctx.shutdown);
         Ok(Wired {
             router,
+            admin,
             subscriptions: events::subscriptions(&ctx.clock),
             tasks: vec![("purge", Box::pin(purge))],
         })

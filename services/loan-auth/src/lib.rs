@@ -4,6 +4,7 @@
 //! The map of the rooms:
 //!
 //! * [`http`]: certify and void for loan-request; people and tokens for everybody.
+//! * [`admin`]: what operators look at and mend.
 //! * [`events`]: requests that were cancelled, and loans that are not open any more.
 //! * [`usecases`]: the steps that commit together; proving who somebody is.
 //! * [`domain`]: the first decision on a request stands; how many wrong passwords
@@ -13,6 +14,7 @@
 //! * [`tasks`]: what is not needed any more goes.
 //! * [`app`], [`config`], [`error`]: the wiring, the settings, the failures.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod domain;

@@ -3,7 +3,7 @@
 use common::service::{Context, Wired};
 
 use crate::config::Config;
-use crate::{events, http};
+use crate::{admin, events, http};
 
 /// loan-manager, for `common::service::run`.
 pub struct App;
@@ -16,9 +16,10 @@ impl common::service::App for App {
 
     async fn wire(_config: Config, ctx: Context) -> anyhow::Result<Wired> {
         let subscriptions = events::subscriptions(&ctx.clock);
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
         let (router, _) =
             http::router(http::AppState { db: ctx.db, clock: ctx.clock }).split_for_parts();
-        Ok(Wired { router, subscriptions, tasks: Vec::new() })
+        Ok(Wired { router, admin, subscriptions, tasks: Vec::new() })
     }
 
     fn openapi() -> Option<utoipa::openapi::OpenApi> {

@@ -4,6 +4,7 @@
 //! The rooms:
 //!
 //! * `http`: what officers ask: the queue, one item, a step.
+//! * `admin`: what operators look at and mend.
 //! * `events`: what is done on AuthCertified.
 //! * `usecases`: the steps that commit together; each locks the loan first.
 //! * `domain`: the table of steps, and what they do to what is owed.
@@ -12,6 +13,7 @@
 //! * `error`: what can go wrong, and the problem that it becomes.
 //! * `config`, `app`: settings and wiring.
 
+pub mod admin;
 mod app;
 pub mod config;
 pub mod domain;

@@ -3,7 +3,7 @@
 use common::service::{Context, Wired};
 
 use crate::config::Config;
-use crate::{events, http};
+use crate::{admin, events, http};
 
 /// The service, for `common::service::run`.
 pub struct App;
@@ -17,8 +17,10 @@ impl common::service::App for App {
     const MIGRATIONS: &sqlx::migrate::Migrator = &MIGRATIONS;
 
     async fn wire(_config: Config, ctx: Context) -> anyhow::Result<Wired> {
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
         let (router, _) = http::router(http::Api { db: ctx.db }).split_for_parts();
-        Ok(Wired { router, subscriptions: events::subscriptions(&ctx.clock), tasks: Vec::new() })
+        let subscriptions = events::subscriptions(&ctx.clock);
+        Ok(Wired { router, admin, subscriptions, tasks: Vec::new() })
     }
 
     fn openapi() -> Option<utoipa::openapi::OpenApi> {

@@ -3,6 +3,7 @@
 //! The map of the rooms:
 //!
 //! * [`http`]: the mailbox, for its owner and for officers.
+//! * [`admin`]: what operators look at and mend.
 //! * [`events`]: each of loan-manager's events is one message; the customers'
 //!   events say whom to write to.
 //! * [`usecases`]: the steps that commit together.
@@ -11,6 +12,7 @@
 //! * [`publish`]: the word that a message went out.
 //! * [`app`], [`config`], [`error`]: the wiring, the settings, the failures.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod domain;

@@ -7,7 +7,7 @@ use crate::clients::loan_auth::LoanAuth;
 use crate::config::Config;
 use crate::tasks::{decide_pending, purge_unproven};
 use crate::usecases::Desk;
-use crate::{events, http};
+use crate::{admin, events, http};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -34,8 +34,10 @@ impl common::service::App for App {
             decide_pending(desk.clone(), config.background.decide_pending(), ctx.shutdown.clone());
         let purging =
             purge_unproven(desk.clone(), config.background.purge_unproven(), ctx.shutdown.clone());
+        let admin = admin::router(admin::Admin { db: desk.db.clone() });
         Ok(Wired {
             router: http::router(desk).into(),
+            admin,
             subscriptions: events::subscriptions(ctx.clock),
             tasks: vec![
                 ("decide_pending", Box::pin(deciding)),

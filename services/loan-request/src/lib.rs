@@ -4,6 +4,7 @@
 //! from there all is events. See the README for routes, events and tables.
 //!
 //! * `http`: `/loanRequests`.
+//! * `admin`: what operators look at and mend.
 //! * `events`: what loan-auth and loan-manager tell of our requests.
 //! * `tasks`: asking on for what is undecided; purging what was refused.
 //! * `usecases`: the steps that commit together, and the order of those that cannot.
@@ -12,6 +13,7 @@
 //! * `clients`: the call to loan-auth.
 //! * `publish`: `LoanRequestCancelled`.
 
+pub mod admin;
 pub mod app;
 pub mod clients;
 pub mod config;

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::http::stream_loan_status::follow_feed::{FollowFeed, follow_feed};
 use crate::http::stream_loan_status::hub::Hub;
 use crate::usecases::begin_generation::{Generation, begin_generation};
-use crate::{events, http, store};
+use crate::{admin, events, http, store};
 
 /// The service, for `common::service::run`.
 pub struct App;
@@ -37,10 +37,12 @@ impl common::service::App for App {
             follow_feed(follower, stop).await;
             Ok(())
         });
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
         let api = http::Api::new(ctx.db, ctx.clock, hub, &config.stream, soft);
         let (router, _) = http::router(api).split_for_parts();
         Ok(Wired {
             router,
+            admin,
             subscriptions: events::subscriptions(events::group_of(config.read_model_generation)),
             tasks: vec![("follow_feed", following)],
         })

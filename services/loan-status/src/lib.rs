@@ -4,6 +4,7 @@
 //! The map of the rooms:
 //!
 //! * [`http`]: the list, the loan, the stream, each for its owner and for officers.
+//! * [`admin`]: what operators look at and mend.
 //! * [`events`]: everything that is shown comes from here.
 //! * [`usecases`]: the steps that commit together.
 //! * [`domain`]: what an event means for what is shown; who may see it; how a
@@ -13,6 +14,7 @@
 //!
 //! It publishes nothing and asks nobody: it answers while everything else is down.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod domain;

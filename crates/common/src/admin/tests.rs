@@ -52,3 +52,76 @@ async fn clients_of_the_old_system_ask_for_health_as_ever() {
     let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
     assert_eq!(body, r#"{"status":"UP"}"#);
 }
+
+const SECRET: &str = "a-secret-of-operators-in-tests";
+
+async fn call(api: &AdminApi, method: &str, path: &str, shown: Option<&str>) -> (u16, String) {
+    let router = api.clone().into_router();
+    let mut request = axum::http::Request::builder().method(method).uri(path);
+    if let Some(shown) = shown {
+        request = request.header(header::AUTHORIZATION, shown);
+    }
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn guarded() -> AdminApi {
+    let setting = crate::config::Secret::from(format!("night-shift:{SECRET}"));
+    AdminApi::new(Credentials::try_new(Some(&setting)).unwrap())
+}
+
+#[tokio::test]
+async fn without_a_setting_the_admin_api_is_off_and_says_so() {
+    let (status, body) = call(&AdminApi::default(), "GET", "/admin/outbox", Some("Bearer x")).await;
+    assert_eq!(status, 404);
+    assert!(body.contains("admin-api-off") && body.contains("ADMIN_CREDENTIAL"), "{body}");
+}
+
+#[tokio::test]
+async fn only_a_credential_opens_the_admin_api() {
+    let api = guarded();
+    let good = format!("Bearer {SECRET}");
+    assert_eq!(call(&api, "GET", "/admin/who", Some(&good)).await.0, 503, "not started yet");
+    let who = get(async |operator: Operator| operator.name().to_owned());
+    api.set_router(Router::new().nest("/admin", Router::new().route("/who", who)));
+    let named = format!("Bearer night-shift:{SECRET}");
+    let basic = format!("Basic {SECRET}");
+    for wrong in [None, Some(""), Some("Bearer"), Some("Bearer x"), Some(&*named), Some(&*basic)] {
+        let (status, body) = call(&api, "GET", "/admin/who", wrong).await;
+        assert_eq!(status, 401, "{wrong:?}");
+        assert!(body.contains("unauthenticated"), "{body}");
+    }
+    assert_eq!(call(&api, "GET", "/admin/who", Some(&good)).await, (200, "night-shift".to_owned()));
+    assert_eq!(call(&api, "GET", "/admin/other", Some(&good)).await.0, 404);
+    assert_eq!(call(&api, "GET", "/administrator", Some(&good)).await.0, 404);
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_outbox_is_told_to_operators(pool: PgPool) {
+    let tables = include_str!("../../migrations/plumbing.sql");
+    sqlx::raw_sql(tables).execute(&pool).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, created_at, sent_at)
+         SELECT gen_random_uuid(), 'notes', 'k', 'Noted', '/s', 's', now(), now() - interval '1 minute',
+                CASE WHEN place < 3 THEN now() END
+         FROM generate_series(1, 5) AS place",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let api = guarded();
+    let active = Arc::new(AtomicBool::new(true));
+    let router = plumbing::router(crate::db::Db::from_pool(pool), active);
+    api.set_router(Router::new().nest("/admin", router));
+    let (status, body) =
+        call(&api, "GET", "/admin/outbox", Some(&format!("Bearer {SECRET}"))).await;
+    assert_eq!(status, 200, "{body}");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&body["unsent"], &body["kept"], &body["isRelay"]),
+        (&3.into(), &5.into(), &true.into())
+    );
+    assert!(body["oldestUnsentSeconds"].as_f64().unwrap() >= 60.0, "{body}");
+}

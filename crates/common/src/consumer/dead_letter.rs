@@ -28,6 +28,15 @@ pub mod header {
     /// On a message that was put back on its topic: the one group that had set
     /// it aside and takes it again. All others leave it alone.
     pub const REDRIVEN: &str = "dlq_redriven";
+    /// On a marker, which is no letter: the offset, in the same partition, of the
+    /// letter that an operator has dealt with.
+    pub const HANDLED: &str = "dlq_handled";
+    /// On a marker: `redriven` or `discarded`.
+    pub const OUTCOME: &str = "dlq_outcome";
+    /// On a marker: who did it.
+    pub const HANDLED_BY: &str = "dlq_handled_by";
+    /// On a marker: when, RFC 3339.
+    pub const HANDLED_AT: &str = "dlq_handled_at";
     /// What all of them begin with.
     pub(super) const PREFIX: &str = "dlq_";
 }
@@ -78,7 +87,9 @@ impl Office {
             FutureRecord::to(&topic).headers(letter_headers(self.group, message, rejected));
         record.key = message.key();
         record.payload = message.payload();
-        kafka::send(&self.producer, record).await
+        kafka::send(&self.producer, record).await?;
+        metrics::counter!("dead_letters_total", "topic" => message.topic().to_owned()).increment(1);
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::event::ReceivedEvent;
@@ -60,4 +60,48 @@ pub(super) async fn revive(tx: &mut PgConnection, event_ids: &[Uuid]) -> Result<
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Lets go of the claims on `event_ids`, so that they can be worked on once more;
+/// says how many there were. For an effect that is missing although its event was
+/// claimed: whoever asks for it knows that the handlers tell a second effect by
+/// the keys of their own tables.
+///
+/// # Errors
+///
+/// Only the database's.
+pub(crate) async fn release(pool: &PgPool, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query("DELETE FROM inbox WHERE event_id = ANY($1)")
+        .bind(event_ids)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Closes the dead letters of `event_ids`: they will never be worked on here; says
+/// how many were open.
+///
+/// # Errors
+///
+/// Only the database's.
+pub(crate) async fn settle(pool: &PgPool, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE inbox SET dead_lettered_at = NULL WHERE event_id = ANY($1) AND dead_lettered_at IS NOT NULL",
+    )
+    .bind(event_ids)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// How many dead letters are open: set aside, and neither redriven nor discarded
+/// since. What is no event is not among them.
+///
+/// # Errors
+///
+/// Only the database's.
+pub(crate) async fn dead_letters(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM inbox WHERE dead_lettered_at IS NOT NULL")
+        .fetch_one(pool)
+        .await
 }

@@ -12,7 +12,7 @@ mod batch;
 mod context;
 pub mod dead_letter;
 mod failure;
-mod inbox;
+pub(crate) mod inbox;
 mod run;
 mod settings;
 mod subscriptions;

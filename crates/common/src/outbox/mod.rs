@@ -6,12 +6,16 @@
 //! many instances there are: two would send one key's events out of order.
 
 mod append;
+mod backlog;
 mod purge;
 mod relay;
+mod resend;
 mod rows;
 mod sender;
 #[cfg(test)]
 mod tests;
 
 pub use append::append;
+pub use backlog::{Backlog, backlog};
 pub use relay::{Relay, RelayError, RelaySettings};
+pub use resend::resend;

@@ -143,6 +143,12 @@ impl Relay {
         }
     }
 
+    /// Whether this one is the service's relay, as it changes.
+    #[must_use]
+    pub fn activity(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.active)
+    }
+
     /// Runs until `shutdown`; then sends what is there, for as long as the
     /// settings allow. Database or broker may come and go meanwhile.
     ///

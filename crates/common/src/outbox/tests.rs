@@ -279,3 +279,23 @@ fn the_default_of_a_setting_is_one() {
     assert_eq!(set.outbox_keep_hours, default.outbox_keep_hours);
     assert_eq!(set.inbox_keep_hours, default.inbox_keep_hours);
 }
+
+#[sqlx::test(migrations = false)]
+async fn an_event_is_sent_again_under_its_id_whether_its_row_is_kept_or_not(pool: PgPool) {
+    tables(&pool).await;
+    let (kept, gone, waits) = (noted("kept"), noted("gone"), noted("waits"));
+    let mut connection = pool.acquire().await.unwrap();
+    append(&mut connection, &[kept.clone(), waits.clone()]).await.unwrap();
+    sqlx::query("UPDATE outbox SET sent_at = now() WHERE key = 'kept'")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(unsent(&pool).await, ["waits"]);
+    for _ in 0..2 {
+        resend(&mut connection, &[kept.clone(), gone.clone(), waits.clone()]).await.unwrap();
+        assert_eq!(unsent(&pool).await, ["kept", "waits", "gone"]);
+    }
+    let rows = rows::unsent(&mut connection, 100).await.unwrap();
+    assert_eq!(rows[2].event_id, gone.id);
+    assert_eq!(rows[2].payload, gone.payload);
+}

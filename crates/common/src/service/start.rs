@@ -1,6 +1,8 @@
 //! From nothing to a running service.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tasks::Life;
 use super::{App, Context, Wired};
-use crate::admin::{self, Readiness};
+use crate::admin::{self, AdminApi, Credentials, Readiness};
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::consumer::{Consumer, ConsumerSettings, Subscriptions};
@@ -55,7 +57,12 @@ pub(super) async fn run<A: App>(
     let mut life = Life::new(shutdown.clone(), readiness.clone(), &settings)?;
 
     let admin = listen(settings.admin_addr, "ADMIN_ADDR").await?;
-    let router = admin::router(readiness.clone(), metrics.clone());
+    let credentials = Credentials::try_new(settings.admin_credential.as_ref())
+        .map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?;
+    let admin_api = AdminApi::new(credentials);
+    let router = admin::router(readiness.clone(), metrics.clone())
+        // As a fallback: its routes are known only once the service has started.
+        .fallback_service(admin_api.clone().into_router());
     life.until_last("admin", |stop| {
         serve(admin, router, ADMIN_CONNECTIONS_MAX, stop, shutdown.hard())
     });
@@ -73,7 +80,10 @@ pub(super) async fn run<A: App>(
         telemetry::sample(metrics, Some(pool), stop).await;
         Ok(())
     });
-    work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
+    let relay_active = work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
+    let plumbing = admin::plumbing::router(context.db.clone(), relay_active);
+    let operators = Router::new().nest("/admin", wired.admin.merge(plumbing));
+    admin_api.set_router(crate::http::stack(operators, stack_of(&context)));
     for (name, task) in wired.tasks {
         life.work(name, async move |_| task.await);
     }
@@ -87,17 +97,19 @@ pub(super) async fn run<A: App>(
     Ok(life.run().await)
 }
 
-/// Starts what every service does beside its requests.
+/// Starts what every service does beside its requests; says whether this
+/// instance is the relay, as that changes.
 async fn work(
     life: &mut Life,
     context: &Context,
     broker: kafka::Broker,
     name: &'static str,
     events: Subscriptions,
-) {
+) -> Arc<AtomicBool> {
     let settings = &context.settings;
     let figures = RelaySettings::from(settings);
     let relay = Relay::new(context.db.clone(), broker.clone(), name, figures);
+    let relay_active = relay.activity();
     life.after_work("outbox", |stop| async move { Ok(relay.run(stop).await?) });
 
     let keys = JwksRefresh::new(
@@ -116,6 +128,7 @@ async fn work(
 
     let (db, figures) = (context.db.clone(), ConsumerSettings::from(settings));
     life.work("consumer", async move |stop| consume(db, broker, figures, events, stop).await);
+    relay_active
 }
 
 /// What needs the database: it is waited for, however long it takes.
@@ -202,6 +215,14 @@ async fn serve(
     Ok(())
 }
 
+fn stack_of(context: &Context) -> Stack {
+    Stack {
+        edge: Edge::of(&context.settings),
+        verifier: context.verifier.clone(),
+        clock: context.clock.clone(),
+    }
+}
+
 /// The service's router with what every service answers, in the stack.
 fn served<A: App>(router: Router, context: &Context) -> Router {
     let mut router = router.merge(admin::health_router());
@@ -210,11 +231,7 @@ fn served<A: App>(router: Router, context: &Context) -> Router {
         let answer = axum::routing::get(async move || (json, document.clone()));
         router = router.route("/openapi.json", answer);
     }
-    let parts = Stack {
-        edge: Edge::of(&context.settings),
-        verifier: context.verifier.clone(),
-        clock: context.clock.clone(),
-    };
+    let parts = stack_of(context);
     let ending = context.shutdown.soft();
     let close_if_ending = move |request: axum::extract::Request, next: Next| {
         let ending = ending.clone();

@@ -51,6 +51,7 @@ impl App for Notes {
         });
         Ok(Wired {
             router: Router::new().route("/slow", slow),
+            admin: Router::new().route("/notes", get(async || "all of them")),
             subscriptions: Subscriptions::new(Self::NAME),
             tasks: vec![("task", task)],
         })
@@ -60,6 +61,8 @@ impl App for Notes {
         Some(utoipa::openapi::OpenApi::default())
     }
 }
+
+const SECRET: &str = "a-secret-of-operators-in-tests";
 
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -96,6 +99,7 @@ async fn a_service_starts_without_broker_and_issuer_and_ends_in_good_order(pool:
         format!("--admin-addr=127.0.0.1:{admin_port}"),
         "--kafka-bootstrap=127.0.0.1:1".to_owned(),
         "--jwks-url=http://127.0.0.1:1/jwks.json".to_owned(),
+        format!("--admin-credential=tests:{SECRET}"),
     ];
     let config: Config = crate::config::try_load_from(args.map(OsString::from), &[]).unwrap();
     let mut settings = config.service.clone();
@@ -118,6 +122,11 @@ async fn seen_from_outside(port: u16, admin_port: u16) {
     assert_eq!(status(&http, &format!("{base}/livez")).await, Some(404), "not on this port");
     let figures = http.get(format!("{admin}/metrics")).send().await.unwrap();
     assert!(figures.text().await.unwrap().contains("service_info"));
+
+    let notes = http.get(format!("{admin}/admin/notes")).bearer_auth(SECRET).send().await.unwrap();
+    assert_eq!(notes.text().await.unwrap(), "all of them");
+    assert_eq!(status(&http, &format!("{admin}/admin/notes")).await, Some(401));
+    assert_eq!(status(&http, &format!("{base}/admin/notes")).await, Some(404), "not on this port");
 
     let slow = tokio::spawn(http.get(format!("{base}/slow")).send());
     tokio::time::sleep(Duration::from_millis(100)).await;

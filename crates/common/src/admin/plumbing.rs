@@ -1,0 +1,74 @@
+//! What every service has in its admin API: the state of its plumbing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use super::Ids;
+use crate::consumer::inbox;
+use crate::db::Db;
+use crate::http::Json;
+use crate::outbox::{self, Backlog};
+use crate::problem::Problem;
+
+/// What these routes need.
+#[derive(Clone)]
+struct Plumbing {
+    db: Db,
+    relay_active: Arc<AtomicBool>,
+}
+
+/// The routes, without `/admin` before them.
+pub(crate) fn router(db: Db, relay_active: Arc<AtomicBool>) -> Router {
+    Router::new()
+        .route("/outbox", get(get_outbox))
+        .route("/inbox/release", post(release_claims))
+        .route("/dead-letters/settle", post(settle_dead_letters))
+        .with_state(Plumbing { db, relay_active })
+}
+
+/// The outbox, as an operator sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutboxState {
+    /// What waits and what was sent.
+    #[serde(flatten)]
+    backlog: Backlog,
+    /// Whether the instance that answers is the service's one relay.
+    is_relay: bool,
+}
+
+async fn get_outbox(State(plumbing): State<Plumbing>) -> Result<Json<OutboxState>, Problem> {
+    let backlog = outbox::backlog(plumbing.db.pool()).await;
+    let backlog = backlog.map_err(|error| Problem::from_sqlx(&error))?;
+    let is_relay = plumbing.relay_active.load(Ordering::Relaxed);
+    Ok(Json(OutboxState { backlog, is_relay }))
+}
+
+/// How many rows a call has changed.
+#[derive(Debug, Serialize)]
+struct Changed {
+    changed: u64,
+}
+
+/// These events may be worked on here once more.
+async fn release_claims(
+    State(plumbing): State<Plumbing>,
+    Json(ids): Json<Ids>,
+) -> Result<Json<Changed>, Problem> {
+    let changed = inbox::release(plumbing.db.pool(), &ids.checked()?).await;
+    Ok(Json(Changed { changed: changed.map_err(|error| Problem::from_sqlx(&error))? }))
+}
+
+/// These dead letters are closed: they will not be worked on here.
+async fn settle_dead_letters(
+    State(plumbing): State<Plumbing>,
+    Json(ids): Json<Ids>,
+) -> Result<Json<Changed>, Problem> {
+    let changed = inbox::settle(plumbing.db.pool(), &ids.checked()?).await;
+    Ok(Json(Changed { changed: changed.map_err(|error| Problem::from_sqlx(&error))? }))
+}
