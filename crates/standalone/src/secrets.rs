@@ -26,6 +26,10 @@ pub struct Secrets {
     pub service_credential: String,
     /// What tokens are signed with: Ed25519, PKCS#8, PEM.
     pub token_signing_key: String,
+    /// What an operator shows to the services' admin APIs. A file from before
+    /// there was one has none; it is made then.
+    #[serde(default)]
+    pub admin_credential: String,
 }
 
 impl Secrets {
@@ -44,6 +48,7 @@ impl Secrets {
             role_passwords,
             service_credential: random_text()?,
             token_signing_key: signing_key()?,
+            admin_credential: random_text()?,
         })
     }
 
@@ -64,16 +69,27 @@ impl Secrets {
     /// The file can't be read or written, or does not hold what it should.
     pub fn load_or_generate(file: &Path) -> anyhow::Result<Self> {
         match std::fs::read(file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} does not hold the secrets", file.display())),
+            Ok(bytes) => {
+                let mut secrets: Self = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} does not hold the secrets", file.display()))?;
+                if secrets.admin_credential.is_empty() {
+                    secrets.admin_credential = random_text()?;
+                    secrets.write(file)?;
+                }
+                Ok(secrets)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let secrets = Self::generate()?;
-                write_private(file, &serde_json::to_vec_pretty(&secrets)?)
-                    .with_context(|| format!("cannot write {}", file.display()))?;
+                secrets.write(file)?;
                 Ok(secrets)
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
+    }
+
+    fn write(&self, file: &Path) -> anyhow::Result<()> {
+        write_private(file, &serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 }
 
@@ -133,6 +149,20 @@ mod tests {
         assert_eq!(made.role_passwords.len(), 5);
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_from_before_operators_had_a_credential_gets_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secrets.json");
+        let mut old = Secrets::generate().unwrap();
+        old.admin_credential.clear();
+        old.write(&file).unwrap();
+        let read = Secrets::load_or_generate(&file).unwrap();
+        assert_eq!(read.service_credential, old.service_credential);
+        assert!(!read.admin_credential.is_empty());
+        let again = Secrets::load_or_generate(&file).unwrap();
+        assert_eq!(again.admin_credential, read.admin_credential);
     }
 
     #[test]

@@ -53,6 +53,16 @@ impl Wiring {
         format!("http://127.0.0.1:{port}")
     }
 
+    /// The environment of `loanctl`: where the admin APIs are, and what opens them.
+    #[must_use]
+    pub fn operator_environment(&self) -> Vec<(String, String)> {
+        let admin = |service: Service| {
+            let ports = self.ports.get(&service)?;
+            Some(format!("http://{}", ports.admin_address()))
+        };
+        operator_environment(admin, &self.bootstrap, &self.secrets)
+    }
+
     /// The environment of one process that listens on `ports`.
     #[must_use]
     pub fn environment(&self, service: Service, ports: Ports) -> Vec<(String, String)> {
@@ -69,6 +79,10 @@ impl Wiring {
         if let Some(url) = self.database.as_ref().and_then(|database| database.url(service)) {
             environment.push(("DATABASE_URL", url));
             environment.push(("KAFKA_BOOTSTRAP", self.bootstrap.clone()));
+            environment.push((
+                "ADMIN_CREDENTIAL",
+                format!("{OPERATOR}:{}", self.secrets.admin_credential),
+            ));
         }
         match service {
             Service::LoanRequest => {
@@ -94,6 +108,33 @@ impl Wiring {
         }
         environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// The name of this machine's operator in the log of changes.
+const OPERATOR: &str = "local";
+
+/// What `loanctl` is told of a system: the address of each service's admin port,
+/// the broker, and the credential.
+pub(crate) fn operator_environment(
+    admin: impl Fn(Service) -> Option<String>,
+    bootstrap: &str,
+    secrets: &Secrets,
+) -> Vec<(String, String)> {
+    let addresses = [
+        ("REQUEST_ADMIN_URL", Service::LoanRequest),
+        ("AUTH_ADMIN_URL", Service::LoanAuth),
+        ("MANAGER_ADMIN_URL", Service::LoanManager),
+        ("MESSENGER_ADMIN_URL", Service::LoanMessenger),
+        ("STATUS_ADMIN_URL", Service::LoanStatus),
+    ];
+    let mut environment: Vec<_> = addresses
+        .into_iter()
+        .filter_map(|(name, service)| Some((name.to_owned(), admin(service)?)))
+        .collect();
+    environment.push(("KAFKA_BOOTSTRAP".to_owned(), bootstrap.to_owned()));
+    environment
+        .push(("ADMIN_CREDENTIAL".to_owned(), format!("{OPERATOR}:{}", secrets.admin_credential)));
+    environment
 }
 
 /// What makes a system one to try things on: the demo accounts, any local web

@@ -29,6 +29,8 @@ enum Command {
     Logs(system::Logs),
     /// Stop it and remove all its data.
     Reset(system::Where),
+    /// Run `loanctl` for the running system.
+    Ctl(system::Ctl),
     /// Print the address of the running gateway.
     GatewayUrl(system::Where),
     /// Run the embedded Kafka-compatible broker in the foreground.
@@ -49,6 +51,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Status(arguments) => system::status(&arguments),
         Command::Logs(arguments) => system::logs(&arguments),
         Command::Reset(arguments) => system::reset(&arguments),
+        Command::Ctl(arguments) => system::ctl(&arguments),
         Command::GatewayUrl(arguments) => system::gateway_url(&arguments),
         Command::Broker(arguments) => broker::run(arguments),
         Command::WithPostgres(arguments) => with_postgres::run(&arguments),

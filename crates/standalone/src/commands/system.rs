@@ -1,5 +1,6 @@
-//! `standalone up`, `down`, `status`, `logs`, `reset`, `gateway-url`
+//! `standalone up`, `down`, `status`, `logs`, `reset`, `ctl`, `gateway-url`
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,6 +60,15 @@ pub(crate) struct Logs {
     lines: usize,
 }
 
+#[derive(Args)]
+pub(crate) struct Ctl {
+    #[command(flatten)]
+    system: Where,
+    /// What `loanctl` is told.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
 /// One thread: the supervisor only waits.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
@@ -113,6 +123,14 @@ pub(crate) fn status(system: &Where) -> anyhow::Result<ExitCode> {
 pub(crate) fn logs(arguments: &Logs) -> anyhow::Result<ExitCode> {
     let data = arguments.system.dir()?;
     block_on(supervisor::logs(&data, &arguments.names, arguments.lines, arguments.follow))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns only if it fails.
+pub(crate) fn ctl(arguments: &Ctl) -> anyhow::Result<ExitCode> {
+    let bin_dir =
+        standalone::binaries::folder().context("it is not known where the binaries are")?;
+    supervisor::operate(&arguments.system.dir()?, &bin_dir, &arguments.arguments)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -121,6 +121,24 @@ impl Stack {
         &self.wiring.secrets.service_credential
     }
 
+    /// What an operator shows to the services' admin APIs.
+    #[must_use]
+    pub fn admin_credential(&self) -> &str {
+        &self.wiring.secrets.admin_credential
+    }
+
+    /// What `loanctl` is told of this system.
+    #[must_use]
+    pub fn operator_environment(&self) -> Vec<(String, String)> {
+        self.wiring.operator_environment()
+    }
+
+    /// The folder of the binaries.
+    #[must_use]
+    pub fn bin_dir(&self) -> &std::path::Path {
+        &self.bin_dir
+    }
+
     /// Starts one more process of a service, on ports of its own; it is the
     /// caller's. Those of the stack don't know it.
     ///
