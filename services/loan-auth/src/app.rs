@@ -55,7 +55,11 @@ impl common::service::App for App {
             sessions: config.credentials.sessions(),
             certify_delay: config.background.certify_delay_ms,
         };
-        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
+        let admin = admin::router(admin::Admin {
+            db: ctx.db.clone(),
+            clock: ctx.clock.clone(),
+            hasher: api.hasher.clone(),
+        });
         let (router, _) = http::router(api).split_for_parts();
         let purge =
             tasks::purge_expired(ctx.db, ctx.clock.clone(), config.purge_expired(), ctx.shutdown);

@@ -1,7 +1,8 @@
 //! Looking for people.
 
 use ::events::CustomerId;
-use sqlx::{PgConnection, PgExecutor, Row as _};
+use common::admin::Selection;
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, Row as _};
 use time::OffsetDateTime;
 
 use super::person;
@@ -111,4 +112,16 @@ pub async fn has(executor: impl PgExecutor<'_>, user_key: &str) -> Result<bool, 
         .bind(user_key)
         .fetch_one(executor)
         .await
+}
+
+/// Active officers, by their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn officers(pool: &PgPool, selection: &Selection) -> Result<Vec<Person>, sqlx::Error> {
+    let mut query = QueryBuilder::new("SELECT * FROM person");
+    selection.push_where(&mut query, "customer_id");
+    query.push(" AND role = 'officer' AND removed_at IS NULL");
+    selection.push_order(&mut query, "customer_id");
+    query.build().fetch_all(pool).await?.iter().map(person).collect()
 }

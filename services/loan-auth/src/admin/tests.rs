@@ -1,0 +1,106 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use axum::http::Method;
+use common::test_support::Operators;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::*;
+use crate::http::testing::App;
+
+/// An operator of this service.
+struct Desk {
+    operators: Operators,
+    db: Db,
+}
+
+impl Desk {
+    fn new(pool: PgPool) -> Self {
+        let app = App::new(pool);
+        let admin =
+            Admin { db: app.db.clone(), clock: app.clock.clone(), hasher: app.api.hasher.clone() };
+        Self { operators: Operators::of(router(admin)), db: app.db }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        self.operators.call(method, path, body).await
+    }
+
+    async fn add(&self, user_id: &str) -> (u16, Value) {
+        let body = json!({"userId": user_id, "userName": "An Officer", "userPassword": "correct horse battery"});
+        self.call(Method::POST, "/admin/officers", body).await
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.db.pool()).await.unwrap()
+    }
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn officers_are_added_listed_and_removed(pool: PgPool) {
+    let desk = Desk::new(pool);
+    let (status, first) = desk.add("first@bank.example").await;
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(desk.add("FIRST@bank.example").await.0, 409, "the login name is taken");
+    assert_eq!(desk.add("second@bank.example").await.0, 201);
+    let (_, page) = desk.call(Method::GET, "/admin/officers?size=1", Value::Null).await;
+    assert_eq!(page["items"][0]["userId"], "first@bank.example");
+    let next = format!("/admin/officers?size=1&after={}", page["next"].as_str().unwrap());
+    let (_, page) = desk.call(Method::GET, &next, Value::Null).await;
+    assert_eq!(page["items"][0]["userId"], "second@bank.example");
+
+    let path = format!("/admin/officers/{}", first["officerId"].as_str().unwrap());
+    assert_eq!(desk.call(Method::DELETE, &path, Value::Null).await.0, 204);
+    assert_eq!(desk.call(Method::DELETE, &path, Value::Null).await.0, 404);
+    let (_, page) = desk.call(Method::GET, "/admin/officers", Value::Null).await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    assert_eq!(desk.count("SELECT count(*) FROM outbox").await, 0, "officers are told to nobody");
+    assert_eq!(
+        desk.count("SELECT count(*) FROM person WHERE password_hash LIKE '$argon2id$%'").await,
+        1
+    );
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn an_officers_password_follows_the_same_rules_as_a_customers(pool: PgPool) {
+    let desk = Desk::new(pool);
+    for (password, field) in [("1234", "userPassword"), ("password", "userPassword")] {
+        let body =
+            json!({"userId": "o@bank.example", "userName": "An Officer", "userPassword": password});
+        let (status, problem) = desk.call(Method::POST, "/admin/officers", body).await;
+        assert_eq!(status, 422);
+        assert_eq!(problem["errors"][0]["field"], field);
+        assert!(!problem.to_string().contains(&format!("\"{password}\"")), "{problem}");
+    }
+    let body =
+        json!({"userId": "o@bank.example", "userName": "An Officer", "userPassword": 12_345_678});
+    let (status, problem) = desk.call(Method::POST, "/admin/officers", body).await;
+    assert_eq!(status, 422);
+    assert!(!problem.to_string().contains("12345678"), "{problem}");
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn another_password_ends_every_login_of_an_officer_and_of_nobody_else(pool: PgPool) {
+    let desk = Desk::new(pool);
+    let (_, officer) = desk.add("o@bank.example").await;
+    let id: uuid::Uuid = officer["officerId"].as_str().unwrap().parse().unwrap();
+    for owner in [id, uuid::Uuid::from_u128(7)] {
+        sqlx::query(
+            "INSERT INTO refresh_family VALUES (gen_random_uuid(), $1, 'x', 1, now(), now(), now())",
+        )
+        .bind(owner)
+        .execute(desk.db.pool())
+        .await
+        .unwrap();
+    }
+    let path = format!("/admin/officers/{id}/password");
+    let body = json!({"userPassword": "short"});
+    assert_eq!(desk.call(Method::POST, &path, body).await.0, 422);
+    assert_eq!(desk.count("SELECT count(*) FROM refresh_family").await, 2);
+    let body = json!({"userPassword": "another horse battery"});
+    assert_eq!(desk.call(Method::POST, &path, body.clone()).await.0, 204);
+    assert_eq!(desk.count("SELECT count(*) FROM refresh_family").await, 1);
+    assert_eq!(desk.count("SELECT credential_version FROM person").await, 2);
+    let nobody = format!("/admin/officers/{}/password", uuid::Uuid::from_u128(7));
+    assert_eq!(desk.call(Method::POST, &nobody, body).await.0, 404);
+}
