@@ -34,7 +34,7 @@ impl common::service::App for App {
             decide_pending(desk.clone(), config.background.decide_pending(), ctx.shutdown.clone());
         let purging =
             purge_unproven(desk.clone(), config.background.purge_unproven(), ctx.shutdown.clone());
-        let admin = admin::router(admin::Admin { db: desk.db.clone() });
+        let admin = admin::router(admin::Admin { db: desk.db.clone(), clock: desk.clock.clone() });
         Ok(Wired {
             router: http::router(desk).into(),
             admin,

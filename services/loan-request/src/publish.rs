@@ -4,6 +4,7 @@ use ::events::codes::RejectionReason;
 use ::events::{CustomerId, LoanId, LoanRequestCancelled};
 use common::clock::Clock;
 use common::event::NewEvent;
+use time::OffsetDateTime;
 
 use crate::store::loan_request::LoanRequest;
 
@@ -15,6 +16,7 @@ pub fn loan_request_cancelled(
     customer_id: CustomerId,
     loan_id: Option<LoanId>,
     reason: RejectionReason,
+    cancelled_at: OffsetDateTime,
     clock: &Clock,
 ) -> NewEvent {
     let event = LoanRequestCancelled {
@@ -23,7 +25,7 @@ pub fn loan_request_cancelled(
         request_id: request.kind,
         customer_id,
         reason,
-        cancelled_at: clock.now(),
+        cancelled_at,
     };
     NewEvent::of(&event, clock)
 }

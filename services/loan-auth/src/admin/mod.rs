@@ -2,9 +2,11 @@
 //! `/admin` on the admin port, to whoever has a credential.
 
 mod add_officer;
+mod list_certifications;
 mod list_officers;
 mod officer_shapes;
 mod remove_officer;
+mod republish_certifications;
 mod reset_officer_password;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,11 @@ pub fn router(admin: Admin) -> Router {
         .route(
             "/officers/{officerId}/password",
             post(reset_officer_password::reset_officer_password),
+        )
+        .route("/certifications", get(list_certifications::list_certifications))
+        .route(
+            "/certifications/republish",
+            post(republish_certifications::republish_certifications),
         )
         .with_state(admin)
 }

@@ -104,3 +104,55 @@ async fn another_password_ends_every_login_of_an_officer_and_of_nobody_else(pool
     let nobody = format!("/admin/officers/{}/password", uuid::Uuid::from_u128(7));
     assert_eq!(desk.call(Method::POST, &nobody, body).await.0, 404);
 }
+
+#[sqlx::test(migrations = "./migrations")]
+async fn a_certification_is_told_of_again_under_the_same_id(pool: PgPool) {
+    let desk = Desk::new(pool.clone());
+    let app = App::new(pool);
+    let customer = app.customer("1@sk.com").await;
+    let question = app.question(&customer);
+    assert_eq!(app.certify(&question).await.outcome(), "certified");
+    let id: uuid::Uuid = question["loanRequestId"].as_str().unwrap().parse().unwrap();
+    let told = app.outbox().await;
+    let first: uuid::Uuid =
+        sqlx::query_scalar("SELECT event_id FROM outbox").fetch_one(app.db.pool()).await.unwrap();
+
+    let listed = desk.operators.get("/admin/certifications").await;
+    assert_eq!(listed["items"][0]["outcome"], "certified");
+    assert_eq!(listed["items"][0]["eventId"], json!(first));
+    assert!(!listed.to_string().contains("1@sk.com"), "nothing personal: {listed}");
+
+    // Whether the row is still there, or purged long ago.
+    for forget in ["UPDATE outbox SET sent_at = now()", "DELETE FROM outbox"] {
+        app.run(forget).await;
+        let path = "/admin/certifications/republish";
+        let stranger = uuid::Uuid::from_u128(7);
+        let answer = desk.operators.post_ids(path, &[id, stranger]).await;
+        assert_eq!(answer, json!({"republished": [id], "left": [stranger]}));
+        assert_eq!(app.outbox().await, told, "the same words");
+        let again: uuid::Uuid =
+            sqlx::query_scalar("SELECT event_id FROM outbox WHERE sent_at IS NULL")
+                .fetch_one(app.db.pool())
+                .await
+                .unwrap();
+        assert_eq!(again, first, "under the same id");
+    }
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn nothing_is_told_of_a_customer_who_has_left(pool: PgPool) {
+    let desk = Desk::new(pool.clone());
+    let app = App::new(pool);
+    let customer = app.customer("1@sk.com").await;
+    let mut question = app.question(&customer);
+    question["userMobile"] = json!("010-999-9999");
+    assert_eq!(app.certify(&question).await.outcome(), "certified");
+    app.run("UPDATE open_loan SET is_open = false").await;
+    app.run("DELETE FROM outbox").await;
+    let gone = app.call(Method::DELETE, "/customers/me").bearer(&customer.token).send().await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    let id: uuid::Uuid = question["loanRequestId"].as_str().unwrap().parse().unwrap();
+    let answer = desk.operators.post_ids("/admin/certifications/republish", &[id]).await;
+    assert_eq!(answer, json!({"republished": [], "left": [id]}));
+    assert!(!app.dump().await.contains("010-999-9999"), "nor is anything of them kept");
+}

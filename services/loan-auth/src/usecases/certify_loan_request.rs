@@ -26,9 +26,10 @@ pub async fn certify_loan_request(
     origin: &Origin,
 ) -> Result<Answer, Error> {
     let (person, now) = (&proven.person, clock.now());
-    match certification::certify(tx, asked, person, now).await? {
+    let event = publish::certified(asked, person, now, clock);
+    match certification::certify(tx, asked, person, event.id, now).await? {
         Certified::Decided => {
-            outbox::append(tx, &[publish::certified(asked, person, now, clock)]).await?;
+            outbox::append(tx, &[event]).await?;
             if let Some(origin) = &proven.note {
                 known_address::note(tx, person.id, origin.as_str(), now).await?;
             }

@@ -17,6 +17,7 @@ mod register_person;
 mod remove_customer;
 mod remove_officer;
 mod renew_session;
+mod republish_certification;
 mod reset_password;
 mod seed_demo_data;
 mod sign_token;
@@ -42,6 +43,7 @@ pub use register_person::{NewPerson, Registered, RegistrationKey, register_perso
 pub use remove_customer::remove_customer;
 pub use remove_officer::remove_officer;
 pub use renew_session::{Renewal, renew_session};
+pub use republish_certification::republish_certification;
 pub use reset_password::reset_password;
 pub use seed_demo_data::seed_demo_data;
 pub use sign_token::{KeysError, TokenSigner, check_keys};

@@ -40,6 +40,7 @@ pub async fn remove_customer(
     let now = clock.now();
     let user_key = store::person::remove(tx, id, now).await?;
     store::certification::forget_claims(tx, &user_key).await?;
+    store::certification::forget_contacts(tx, id).await?;
     store::known_address::forget(tx, id).await?;
     store::refresh_family::end_all(tx, id).await?;
     outbox::append(tx, &publish::removed(id, now, clock)).await?;

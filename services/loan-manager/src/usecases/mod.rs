@@ -4,12 +4,15 @@
 mod receive_application;
 mod receive_repayment;
 mod reject_waiting_repayments;
+mod republish_events;
 mod step_loan;
 mod step_repayment;
 mod take_step;
+mod tell;
 
 pub use receive_application::receive_application;
 pub use receive_repayment::receive_repayment;
+pub use republish_events::republish_events;
 pub use take_step::take_step;
 
 use ::events::codes::RejectionReason;

@@ -1,10 +1,10 @@
-//! An application comes in. This runs for every one of them: two statements.
+//! An application comes in. This runs for every one of them: three statements.
 
 use ::events::{AuthCertified, LoanId};
 use common::clock::Clock;
-use common::outbox;
 use sqlx::PgConnection;
 
+use super::tell::tell;
 use super::{Received, item_of};
 use crate::publish::{self, Place};
 use crate::store::item;
@@ -30,6 +30,6 @@ pub async fn receive_application(
         return Ok(Received::AlreadyThere);
     }
     let received = publish::received(&application, loan_id, None, place, clock);
-    outbox::append(tx, &[received]).await?;
+    tell(tx, &[received]).await?;
     Ok(Received::Waiting)
 }

@@ -3,9 +3,9 @@
 use ::events::codes::RejectionReason;
 use ::events::{AuthCertified, LoanId, LoanStatus};
 use common::clock::Clock;
-use common::outbox;
 use sqlx::PgConnection;
 
+use super::tell::tell;
 use super::{Received, item_of};
 use crate::publish::{self, Place};
 use crate::store::item::{self, Item};
@@ -59,7 +59,7 @@ async fn receive_for(
             Received::Rejected(reason),
         ),
     };
-    outbox::append(tx, &[event]).await?;
+    tell(tx, &[event]).await?;
     Ok(received)
 }
 
@@ -79,7 +79,7 @@ async fn reject(
         return Ok(Received::AlreadyThere);
     }
     let event = publish::rejected(&repayment, reason, None, at, None, clock);
-    outbox::append(tx, &[event]).await?;
+    tell(tx, &[event]).await?;
     Ok(Received::Rejected(reason))
 }
 

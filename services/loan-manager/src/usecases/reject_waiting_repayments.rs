@@ -4,9 +4,9 @@ use ::events::codes::RejectionReason;
 use ::events::{LoanId, LoanStatus};
 use common::clock::Clock;
 use common::event::NewEvent;
-use common::outbox;
 use sqlx::PgConnection;
 
+use super::tell::tell;
 use crate::publish::{self, Place};
 use crate::store::item::{self, Item};
 
@@ -42,7 +42,7 @@ pub(super) async fn reject_waiting_repayments(
                 publish::rejected(item, reason, None, place.at, Some(number), clock)
             })
             .collect();
-        outbox::append(tx, &events).await?;
+        tell(tx, &events).await?;
         loan_version += i64::try_from(events.len()).unwrap_or_default();
         if events.len() < CHUNK_ITEMS_MAX {
             break;

@@ -2,10 +2,10 @@
 
 use ::events::LoanId;
 use common::clock::Clock;
-use common::outbox;
 use sqlx::PgConnection;
 
 use super::reject_waiting_repayments::reject_waiting_repayments;
+use super::tell::tell;
 use super::{Check, Order, Taken};
 use crate::domain::loan::Fact;
 use crate::error::Error;
@@ -54,7 +54,7 @@ pub(super) async fn step_loan(
             publish::repaid(&item, &item, booked, outstanding, place, clock)
         }
     };
-    outbox::append(tx, &[event]).await?;
+    tell(tx, &[event]).await?;
     let loan_version = reject_waiting_repayments(tx, clock, &item, place).await?;
     Ok(Taken { item, loan_version })
 }

@@ -3,10 +3,10 @@
 use ::events::codes::RejectionReason;
 use ::events::{LoanId, Outstanding};
 use common::clock::Clock;
-use common::outbox;
 use sqlx::PgConnection;
 
 use super::reject_waiting_repayments::reject_waiting_repayments;
+use super::tell::tell;
 use super::{Check, Order, Taken};
 use crate::domain::loan::{Loan, RepaymentMoved};
 use crate::error::Error;
@@ -60,7 +60,7 @@ async fn refuse(
     item::count_event(tx, LoanId::from(loan.loan_request_id), place.loan_version).await?;
     let loan_version = Some(place.loan_version);
     let event = publish::rejected(&item, reason, comment, place.at, loan_version, clock);
-    outbox::append(tx, &[event]).await?;
+    tell(tx, &[event]).await?;
     Ok(Taken { item, loan_version: place.loan_version })
 }
 
@@ -100,7 +100,7 @@ async fn book(
     };
     let item = item::change_repayment(tx, order.id, &change).await?;
     let event = publish::repaid(&item, &loan, item.amount, outstanding, place, clock);
-    outbox::append(tx, &[event]).await?;
+    tell(tx, &[event]).await?;
     let loan_version = reject_waiting_repayments(tx, clock, &loan, place).await?;
     Ok(Taken { item, loan_version })
 }

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::StepError;
 use crate::domain::standing::Step;
 use crate::publish;
+use crate::store::fact;
 use crate::store::loan_request::{self, Change};
 
 /// What loan-manager says of a request that it cannot work on.
@@ -41,11 +42,13 @@ pub async fn compensate_loan_request(
     let step = request.standing.compensate(customer)?;
     if let Step::Applied(standing) = step {
         let code = Some(reason.code());
-        let change = Change { standing, loan_id, reason: code, comment, at: clock.now() };
+        let at = clock.now();
+        let change = Change { standing, loan_id, reason: code, comment, at };
         loan_request::write(tx, id, change).await?;
         // The loan that the row names is only what the customer wrote; another's
         // must not get this into its partition.
-        let event = publish::loan_request_cancelled(&request, customer, loan_id, reason, clock);
+        let event = publish::loan_request_cancelled(&request, customer, loan_id, reason, at, clock);
+        fact::keep_cancellation(tx, id, event.id).await?;
         outbox::append(tx, &[event]).await?;
     }
     Ok(step)

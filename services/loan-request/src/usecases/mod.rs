@@ -6,6 +6,7 @@ mod decide_loan_request;
 mod forget_loan_request;
 mod receive_loan_request;
 mod replay_loan_request;
+mod republish_cancellation;
 mod settle_certification;
 mod submit_loan_request;
 
@@ -14,6 +15,7 @@ pub use decide_loan_request::decide_loan_request;
 pub use forget_loan_request::forget_loan_request;
 pub use receive_loan_request::receive_loan_request;
 pub use replay_loan_request::{Replay, replay_loan_request};
+pub use republish_cancellation::republish_cancellation;
 pub use settle_certification::settle_certification;
 pub use submit_loan_request::{Order, Submitted, submit_loan_request};
 

@@ -1,13 +1,18 @@
 //! `entry`: one row for each event that is shown.
 
 use ::events::codes::RejectionReason;
-use ::events::{CustomerId, LoanId, LoanRequestId, LoanStatus, RequestKind};
+use ::events::{
+    CustomerId, LoanExecuted, LoanId, LoanJudged, LoanRepaid, LoanRequestId, LoanRequestReceived,
+    LoanRequestRejected, LoanStatus, RequestKind,
+};
+use common::event::Event as _;
 use common::hal::Total;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Effect, effect_of_receiving};
 use crate::domain::viewer::Scope;
 
 /// An entry as it is kept.
@@ -210,6 +215,55 @@ pub async fn timeline(
     let mut entries: Vec<Entry> = query.build_query_as().fetch_all(pool).await?;
     entries.reverse();
     Ok(entries)
+}
+
+/// What the entries of a loan say, in the order of the feed.
+///
+/// # Errors
+/// What the database says.
+pub async fn changes_of(
+    tx: &mut PgConnection,
+    loan_id: LoanId,
+) -> Result<Vec<Change>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT event_type, loan_request_id, loan_id, customer_id, request_id, request_name,
+                amount_of_money, currency, outstanding, loan_status, reason, adm_comment,
+                loan_version, occurred_at
+         FROM entry WHERE loan_id = $1 ORDER BY id",
+    )
+    .bind(loan_id)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(change).collect()
+}
+
+fn change(row: &PgRow) -> Result<Change, sqlx::Error> {
+    let request_id: RequestKind = row.try_get("request_id")?;
+    let (event_type, effect) = match row.try_get::<&str, _>("event_type")? {
+        LoanRequestReceived::TYPE => (LoanRequestReceived::TYPE, effect_of_receiving(request_id)),
+        LoanRequestRejected::TYPE => (LoanRequestRejected::TYPE, Effect::None),
+        LoanJudged::TYPE => (LoanJudged::TYPE, Effect::OfApplication),
+        LoanExecuted::TYPE => (LoanExecuted::TYPE, Effect::OfApplication),
+        LoanRepaid::TYPE => (LoanRepaid::TYPE, Effect::OfBooking),
+        _ => return Err(sqlx::Error::Decode("an entry of an unknown type".into())),
+    };
+    Ok(Change {
+        event_type,
+        loan_request_id: row.try_get("loan_request_id")?,
+        loan_id: row.try_get("loan_id")?,
+        customer_id: row.try_get("customer_id")?,
+        request_id,
+        request_name: row.try_get("request_name")?,
+        amount: row.try_get("amount_of_money")?,
+        currency: row.try_get("currency")?,
+        outstanding: row.try_get("outstanding")?,
+        status: row.try_get("loan_status")?,
+        reason: row.try_get("reason")?,
+        comment: row.try_get("adm_comment")?,
+        loan_version: row.try_get("loan_version")?,
+        occurred_at: row.try_get("occurred_at")?,
+        effect,
+    })
 }
 
 /// The one place that narrows a query down to what may be seen.

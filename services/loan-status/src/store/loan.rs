@@ -67,6 +67,16 @@ pub async fn keep(tx: &mut PgConnection, state: &NewState<'_>) -> Result<bool, s
     Ok(done.rows_affected() > 0)
 }
 
+/// Drops a loan's row, to be made anew.
+///
+/// # Errors
+/// What the database says.
+pub async fn drop_row(tx: &mut PgConnection, loan_id: LoanId) -> Result<(), sqlx::Error> {
+    // None is right too: it may be what is missing.
+    sqlx::query("DELETE FROM loan WHERE loan_id = $1").bind(loan_id).execute(tx).await?;
+    Ok(())
+}
+
 /// One loan.
 ///
 /// # Errors

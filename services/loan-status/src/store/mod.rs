@@ -2,5 +2,6 @@
 
 pub mod cancellation;
 pub mod entry;
+pub mod fact;
 pub mod feed_counter;
 pub mod loan;

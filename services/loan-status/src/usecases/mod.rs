@@ -3,3 +3,4 @@
 pub mod begin_generation;
 pub mod mark_cancelled;
 pub mod record_change;
+pub mod rederive_loan;

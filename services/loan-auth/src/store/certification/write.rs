@@ -5,6 +5,7 @@ use ::events::{CustomerId, LoanRequestId};
 use common::db::ExpectRows as _;
 use sqlx::{PgConnection, PgPool, Row as _};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::domain::certification::Asked;
 use crate::domain::person::Person;
@@ -22,7 +23,7 @@ pub enum Certified {
 
 /// Certifies a request for a proven person, if nothing was decided before, and
 /// opens the loan of an application: one statement, because thousands of these
-/// come in a second.
+/// come in a second. `event_id` is that of the event that tells of it.
 ///
 /// The person's row is locked against a removal or a change of the password
 /// until the commit, and looked at again after any wait for one; several
@@ -34,6 +35,7 @@ pub async fn certify(
     tx: &mut PgConnection,
     asked: &Asked,
     person: &Person,
+    event_id: Uuid,
     now: OffsetDateTime,
 ) -> Result<Certified, sqlx::Error> {
     let row = sqlx::query(
@@ -43,8 +45,9 @@ pub async fn certify(
              FOR KEY SHARE
          ), decided AS (
              INSERT INTO certification (loan_request_id, outcome, customer_id, request_id, loan_id,
-                                        request_name, amount_of_money, currency, decided_at)
-             SELECT $1, 'certified', customer_id, $4, $5, $6, $7, $8, $9 FROM holder
+                                        request_name, amount_of_money, currency, decided_at,
+                                        event_id, account_no, user_mobile)
+             SELECT $1, 'certified', customer_id, $4, $5, $6, $7, $8, $9, $11, $12, $13 FROM holder
              ON CONFLICT (loan_request_id) DO NOTHING
              RETURNING loan_request_id, customer_id
          ), opened AS (
@@ -64,6 +67,9 @@ pub async fn certify(
     .bind(asked.currency.code())
     .bind(now)
     .bind(asked.request_id == RequestKind::Apply)
+    .bind(event_id)
+    .bind(&asked.account_no)
+    .bind(&asked.user_mobile)
     .fetch_one(tx)
     .await?;
     Ok(match (row.try_get("is_proven")?, row.try_get("is_decided")?) {
@@ -164,6 +170,41 @@ pub async fn forget_claims(tx: &mut PgConnection, user_key: &str) -> Result<(), 
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Forgets how to reach a customer about their requests, because they are removed.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_contacts(tx: &mut PgConnection, id: CustomerId) -> Result<(), sqlx::Error> {
+    // Any number is right: mostly the registered number is meant.
+    sqlx::query(
+        "UPDATE certification SET account_no = NULL, user_mobile = NULL
+         WHERE customer_id = $1 AND num_nonnulls(account_no, user_mobile) > 0",
+    )
+    .bind(id)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the id under which a certification is told of, where none is kept.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep_event_id(
+    tx: &mut PgConnection,
+    id: LoanRequestId,
+    event_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE certification SET event_id = $2 WHERE loan_request_id = $1 AND event_id IS NULL",
+    )
+    .bind(id)
+    .bind(event_id)
+    .execute(tx)
+    .await?
+    .expect_rows(1)
 }
 
 /// Forgets up to `limit` requests that nobody was proven for; says how many.
