@@ -1,0 +1,69 @@
+//! What it can be told.
+
+use clap::{Args, Parser, Subcommand};
+use common::config::Secret;
+use url::Url;
+
+use crate::{dlq, officers, outbox, reconcile};
+
+/// The operator's command of the online loan: what waits, who may decide, whether
+/// the services agree, and what could not be worked on.
+#[derive(Parser)]
+#[command(name = "loanctl", version)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) system: System,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the system is. `./dev ctl` says all of it for the one that runs here.
+#[derive(Args)]
+pub(crate) struct System {
+    /// What opens the admin APIs: `NAME:SECRET` as the services have it, or the secret
+    /// alone. By the environment, for an argument is seen by everybody on the machine.
+    #[arg(long, env = "ADMIN_CREDENTIAL", hide_env_values = true, global = true)]
+    pub(crate) admin_credential: Option<Secret>,
+
+    /// The admin port of loan-request.
+    #[arg(long, env = "REQUEST_ADMIN_URL", default_value = "http://127.0.0.1:9290", global = true)]
+    pub(crate) request_admin_url: Url,
+
+    /// The admin port of loan-auth.
+    #[arg(long, env = "AUTH_ADMIN_URL", default_value = "http://127.0.0.1:9291", global = true)]
+    pub(crate) auth_admin_url: Url,
+
+    /// The admin port of loan-manager.
+    #[arg(long, env = "MANAGER_ADMIN_URL", default_value = "http://127.0.0.1:9292", global = true)]
+    pub(crate) manager_admin_url: Url,
+
+    /// The admin port of loan-messenger.
+    #[arg(
+        long,
+        env = "MESSENGER_ADMIN_URL",
+        default_value = "http://127.0.0.1:9293",
+        global = true
+    )]
+    pub(crate) messenger_admin_url: Url,
+
+    /// The admin port of loan-status.
+    #[arg(long, env = "STATUS_ADMIN_URL", default_value = "http://127.0.0.1:9294", global = true)]
+    pub(crate) status_admin_url: Url,
+
+    /// Kafka's bootstrap addresses, for dead letters.
+    #[arg(long, env = "KAFKA_BOOTSTRAP", default_value = "127.0.0.1:9092", global = true)]
+    pub(crate) kafka_bootstrap: String,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What each service has still to send, and for how long it has waited.
+    Outbox(outbox::Arguments),
+    /// Who may decide on loans.
+    Officers(officers::Arguments),
+    /// Whether the services agree about every request; 1 if they do not.
+    Reconcile(reconcile::Arguments),
+    /// What could not be worked on.
+    Dlq(dlq::Arguments),
+}

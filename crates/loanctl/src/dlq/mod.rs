@@ -1,0 +1,204 @@
+//! `loanctl dlq`: what could not be worked on, and what becomes of it.
+//!
+//! A letter lies at its place in the dead-letter topic for as long as the topic keeps
+//! it: Kafka only appends. So whoever deals with one appends, in the same partition, a
+//! *marker* that names the letter's offset and says what became of it; a letter with a
+//! marker behind it is not open any more. Letters can be dealt with in any order, by
+//! several operators, and the record of it is kept beside them. What a consumer group
+//! has committed could say none of that: it is one number for everything before it.
+
+mod letter;
+mod read;
+mod write;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use events::topics;
+
+use self::letter::{Letter, Place};
+use self::read::open_letters;
+use self::write::{Outcome, Post};
+use crate::api::{AdminApi, Services};
+
+/// What it can be told.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The open letters; never what is in them.
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// JSON, one letter a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One letter with its headers.
+    Show {
+        /// Which: as `list` names it, for example `loan.manager/0/12`.
+        id: Place,
+        /// And its content, which may hold personal data.
+        #[arg(long)]
+        payload: bool,
+    },
+    /// Put letters back on their topic, for the one service that could not work on
+    /// them. Each keeps the id of its event: where it has had its effect, it has none.
+    Redrive {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Close letters: they will not be worked on.
+    Discard {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which letters are looked at.
+#[derive(Args)]
+struct Filter {
+    /// Of this topic only.
+    #[arg(long)]
+    topic: Option<String>,
+    /// Of this consumer group only.
+    #[arg(long)]
+    group: Option<String>,
+}
+
+/// Which letters are dealt with.
+#[derive(Args)]
+struct Which {
+    #[command(flatten)]
+    filter: Filter,
+    /// This one; repeatable.
+    #[arg(long = "id", conflicts_with_all = ["topic", "group"])]
+    ids: Vec<Place>,
+    /// All that are open, of the topic and the group if those are said.
+    #[arg(long, conflicts_with = "ids", required_unless_present = "ids")]
+    all: bool,
+    /// Who does it, for the record beside the letter.
+    #[arg(long, env = "USER", default_value = "unknown")]
+    by: String,
+}
+
+impl Filter {
+    fn topics(&self) -> anyhow::Result<Vec<&'static str>> {
+        let wanted = topics::ALL.iter().map(|topic| topic.name);
+        let wanted: Vec<_> =
+            wanted.filter(|name| self.topic.as_deref().is_none_or(|one| one == *name)).collect();
+        if wanted.is_empty() {
+            let known: Vec<_> = topics::ALL.iter().map(|topic| topic.name).collect();
+            bail!("there is no such topic; there are {}", known.join(", "));
+        }
+        Ok(wanted)
+    }
+
+    fn takes(&self, letter: &Letter) -> bool {
+        self.group.as_deref().is_none_or(|group| group == letter.group())
+    }
+}
+
+/// Does it.
+pub(crate) async fn dlq(services: &Services, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::List { filter, json } => list(services, &filter, json).await?,
+        Command::Show { id, payload } => show(services, &id, payload).await?,
+        Command::Redrive { which } => settle(services, &which, Outcome::Redriven).await?,
+        Command::Discard { which } => settle(services, &which, Outcome::Discarded).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(services: &Services, filter: &Filter, as_json: bool) -> anyhow::Result<()> {
+    let mut count = 0_u64;
+    for topic in filter.topics()? {
+        let letters = open_letters(&services.kafka_bootstrap, topic).await?;
+        let mut out = std::io::stdout().lock();
+        for letter in letters.iter().filter(|letter| filter.takes(letter)) {
+            count += 1;
+            if as_json {
+                writeln!(out, "{}", letter.to_json())?;
+            } else {
+                writeln!(out, "{}", letter.to_line())?;
+            }
+        }
+    }
+    if !as_json {
+        writeln!(std::io::stdout(), "{count} open")?;
+    }
+    Ok(())
+}
+
+async fn show(services: &Services, place: &Place, with_payload: bool) -> anyhow::Result<()> {
+    let letter = find(services, place).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", letter.to_line())?;
+    for (name, value) in letter.headers() {
+        writeln!(out, "  {name}: {value}")?;
+    }
+    writeln!(out, "  key: {}", letter.key())?;
+    if with_payload {
+        writeln!(out, "{}", letter.payload())?;
+    } else {
+        writeln!(out, "  {} bytes; --payload shows them", letter.payload().len())?;
+    }
+    Ok(())
+}
+
+async fn find(services: &Services, place: &Place) -> anyhow::Result<Letter> {
+    let letters = open_letters(&services.kafka_bootstrap, &place.topic).await?;
+    let found = letters.into_iter().find(|letter| letter.place == *place);
+    found.with_context(|| format!("there is no open letter {place}"))
+}
+
+/// Deals with letters, one after the other: what is done is marked before the next.
+async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow::Result<()> {
+    let mut letters = Vec::new();
+    if which.all {
+        for topic in which.filter.topics()? {
+            let open = open_letters(&services.kafka_bootstrap, topic).await?;
+            letters.extend(open.into_iter().filter(|letter| which.filter.takes(letter)));
+        }
+    }
+    for place in &which.ids {
+        ensure!(!letters.iter().any(|one: &Letter| one.place == *place), "{place} is said twice");
+        letters.push(find(services, place).await?);
+    }
+    let post = Post::try_new(&services.kafka_bootstrap)?;
+    let mut done = 0_u64;
+    for letter in &letters {
+        match outcome {
+            Outcome::Redriven => post.redrive(letter).await?,
+            Outcome::Discarded => close(services, letter).await?,
+        }
+        post.mark(letter, outcome, &which.by).await?;
+        writeln!(std::io::stdout(), "{} {}", outcome.word(), letter.place)?;
+        done += 1;
+    }
+    writeln!(std::io::stdout(), "{done} {}", outcome.word())?;
+    Ok(())
+}
+
+/// The service that set a letter aside counts it no longer among its open ones.
+async fn close(services: &Services, letter: &Letter) -> anyhow::Result<()> {
+    // What is no event was never counted.
+    let Some(event) = letter.event_id() else { return Ok(()) };
+    let Some(api) = service_of(services, letter.group()) else { return Ok(()) };
+    api.post_ids("/admin/dead-letters/settle", &[event]).await
+}
+
+/// The service that a consumer group belongs to: they have the same name, but for
+/// the number of a rebuilt read model.
+fn service_of<'a>(services: &'a Services, group: &str) -> Option<&'a AdminApi> {
+    services.all().into_iter().find(|api| {
+        let rest = group.strip_prefix(api.service);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
+}
