@@ -13,6 +13,7 @@ mod idempotency;
 mod isolation;
 mod journey;
 mod kafka_login;
+mod operator;
 mod outbox_facts;
 mod ownership;
 mod plumbing;

@@ -5,6 +5,7 @@
 //! request starts when its time has come, whether or not earlier ones are
 //! answered, so that a slow answer is not hidden by waiting for it.
 
+mod agreement;
 mod latency;
 mod siege;
 
@@ -34,6 +35,9 @@ struct Arguments {
     /// For how long siege's 100 clients come, in seconds.
     #[arg(long, default_value_t = 30)]
     siege_seconds: u32,
+    /// Measure only `loanctl reconcile`, on so many loans that are made by SQL.
+    #[arg(long)]
+    reconcile: Option<u32>,
 }
 
 /// One measured figure beside its goal.
@@ -69,13 +73,14 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     // Durable, as in production: a commit is on the disk when it is answered.
     let postgres = Arc::new(Postgres::throw_away_durable().await?);
     println!("starting PostgreSQL, the broker and the six processes …");
-    let mut stack = Stack::builder()
-        .bin_dir(std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?)
-        .postgres(Arc::clone(&postgres))
-        .start()
-        .await?;
+    let bin_dir = std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?;
+    let mut stack =
+        Stack::builder().bin_dir(&bin_dir).postgres(Arc::clone(&postgres)).start().await?;
     let client = Client::try_new(stack.gateway_url())?;
     let db = PgPool::connect(&stack.database().superuser_url()).await?;
+    if let Some(loans) = arguments.reconcile {
+        return agreement::measure(&stack, &db, &bin_dir, loans).await;
+    }
 
     figures.push(start_to_ready(&mut stack).await?);
     settle(&client).await?;
