@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use common::kafka::Broker;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -57,7 +58,7 @@ pub(crate) struct Services {
     pub(crate) manager: AdminApi,
     pub(crate) messenger: AdminApi,
     pub(crate) status: AdminApi,
-    pub(crate) kafka_bootstrap: String,
+    pub(crate) kafka: Broker,
 }
 
 impl Services {
@@ -84,7 +85,7 @@ impl Services {
             manager: api("loan-manager", &system.manager_admin_url),
             messenger: api("loan-messenger", &system.messenger_admin_url),
             status: api("loan-status", &system.status_admin_url),
-            kafka_bootstrap: system.kafka_bootstrap.clone(),
+            kafka: Broker::try_new(&system.kafka_bootstrap, &system.kafka_security)?,
         })
     }
 

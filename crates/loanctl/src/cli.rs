@@ -1,7 +1,7 @@
 //! What it can be told.
 
 use clap::{Args, Parser, Subcommand};
-use common::config::Secret;
+use common::config::{KafkaSecuritySettings, Secret};
 use url::Url;
 
 use crate::{dlq, officers, outbox, reconcile};
@@ -53,6 +53,10 @@ pub(crate) struct System {
     /// Kafka's bootstrap addresses, for dead letters.
     #[arg(long, env = "KAFKA_BOOTSTRAP", default_value = "127.0.0.1:9092", global = true)]
     pub(crate) kafka_bootstrap: String,
+
+    /// How to get into Kafka.
+    #[command(flatten)]
+    pub(crate) kafka_security: KafkaSecuritySettings,
 }
 
 /// The commands.

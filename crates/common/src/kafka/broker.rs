@@ -7,7 +7,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use secrecy::ExposeSecret as _;
 
 use crate::config::{
-    KafkaSaslMechanism as Mechanism, KafkaSecurityProtocol as Protocol, Secret, ServiceSettings,
+    KafkaSaslMechanism as Mechanism, KafkaSecurityProtocol as Protocol, KafkaSecuritySettings,
+    Secret, ServiceSettings,
 };
 
 /// The longest pause before a broker that is away is called again: an outage
@@ -64,7 +65,18 @@ impl Broker {
     ///
     /// [`WrongSecurity`]: the service does not start.
     pub fn try_of(settings: &ServiceSettings) -> Result<Self, WrongSecurity> {
-        let security = &settings.kafka_security;
+        Self::try_new(&settings.kafka_bootstrap, &settings.kafka_security)
+    }
+
+    /// From its addresses and the settings of its security.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongSecurity`]: the program does not start.
+    pub fn try_new(
+        bootstrap: &str,
+        security: &KafkaSecuritySettings,
+    ) -> Result<Self, WrongSecurity> {
         let protocol = security.kafka_security_protocol;
         let has_tls = matches!(protocol, Protocol::Ssl | Protocol::SaslSsl);
         let has_login = matches!(protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
@@ -103,7 +115,7 @@ impl Broker {
                 return Err(WrongSecurity::NoTls("KAFKA_SASL_MECHANISM with SCRAM"));
             }
         }
-        Ok(Self { bootstrap: settings.kafka_bootstrap.clone(), protocol, login, ca_file })
+        Ok(Self { bootstrap: bootstrap.to_owned(), protocol, login, ca_file })
     }
 
     /// What every client is told.

@@ -119,7 +119,7 @@ pub(crate) async fn dlq(services: &Services, arguments: Arguments) -> anyhow::Re
 async fn list(services: &Services, filter: &Filter, as_json: bool) -> anyhow::Result<()> {
     let mut count = 0_u64;
     for topic in filter.topics()? {
-        let letters = open_letters(&services.kafka_bootstrap, topic).await?;
+        let letters = open_letters(&services.kafka, topic).await?;
         let mut out = std::io::stdout().lock();
         for letter in letters.iter().filter(|letter| filter.takes(letter)) {
             count += 1;
@@ -153,7 +153,7 @@ async fn show(services: &Services, place: &Place, with_payload: bool) -> anyhow:
 }
 
 async fn find(services: &Services, place: &Place) -> anyhow::Result<Letter> {
-    let letters = open_letters(&services.kafka_bootstrap, &place.topic).await?;
+    let letters = open_letters(&services.kafka, &place.topic).await?;
     let found = letters.into_iter().find(|letter| letter.place == *place);
     found.with_context(|| format!("there is no open letter {place}"))
 }
@@ -163,7 +163,7 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     let mut letters = Vec::new();
     if which.all {
         for topic in which.filter.topics()? {
-            let open = open_letters(&services.kafka_bootstrap, topic).await?;
+            let open = open_letters(&services.kafka, topic).await?;
             letters.extend(open.into_iter().filter(|letter| which.filter.takes(letter)));
         }
     }
@@ -171,7 +171,7 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
         ensure!(!letters.iter().any(|one: &Letter| one.place == *place), "{place} is said twice");
         letters.push(find(services, place).await?);
     }
-    let post = Post::try_new(&services.kafka_bootstrap)?;
+    let post = Post::try_new(&services.kafka)?;
     let mut done = 0_u64;
     for letter in &letters {
         match outcome {

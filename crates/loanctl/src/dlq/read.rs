@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use common::consumer::dead_letter::topic_of;
+use common::kafka::Broker;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
@@ -11,7 +13,6 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::letter::{Letter, Place, closes};
 use crate::kafka::client;
-use common::consumer::dead_letter::topic_of;
 
 /// The broker answers a question within this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,15 +27,15 @@ const POLL: Duration = Duration::from_millis(200);
 const LETTERS_MAX: usize = 100_000;
 
 /// The letters of a topic that nobody has dealt with, oldest first in each partition.
-pub(super) async fn open_letters(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Letter>> {
-    let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
+pub(super) async fn open_letters(kafka: &Broker, topic: &str) -> anyhow::Result<Vec<Letter>> {
+    let (kafka, topic) = (kafka.clone(), topic.to_owned());
     // The client blocks.
-    tokio::task::spawn_blocking(move || read(&bootstrap, &topic)).await?
+    tokio::task::spawn_blocking(move || read(&kafka, &topic)).await?
 }
 
-fn read(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Letter>> {
+fn read(kafka: &Broker, topic: &str) -> anyhow::Result<Vec<Letter>> {
     let twin = topic_of(topic);
-    let mut config = client(bootstrap);
+    let mut config = client(kafka);
     // Nothing is committed: the group is a name that the client asks for.
     config
         .set("group.id", "loanctl")

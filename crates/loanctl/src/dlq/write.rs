@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use common::clock::Clock;
 use common::consumer::dead_letter::{header, redrive_headers};
+use common::kafka::Broker;
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use time::format_description::well_known::Rfc3339;
@@ -39,8 +40,8 @@ impl Outcome {
 pub(super) struct Post(FutureProducer);
 
 impl Post {
-    pub(super) fn try_new(bootstrap: &str) -> anyhow::Result<Self> {
-        let mut config = client(bootstrap);
+    pub(super) fn try_new(kafka: &Broker) -> anyhow::Result<Self> {
+        let mut config = client(kafka);
         config
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", SEND_TIMEOUT.as_millis().to_string())
