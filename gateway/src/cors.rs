@@ -102,6 +102,7 @@ pub(crate) fn layer(origins: &[OriginPattern]) -> Option<CorsLayer> {
                 WWW_AUTHENTICATE,
                 header("idempotency-replayed"),
                 header("loan-version"),
+                header("preference-applied"),
                 header("ratelimit"),
                 header("ratelimit-policy"),
                 header("traceparent"),

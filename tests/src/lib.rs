@@ -3,9 +3,11 @@
 //! * [`client`]: a client of the gateway that hides nothing.
 //! * [`harness`]: a journey's system of real processes.
 //! * [`proxy`]: a TCP proxy between two processes that can misbehave.
+//! * [`read_your_writes`]: whether whoever writes reads it, whatever happens to loan-status.
 //! * [`apache_kafka`]: a real Apache Kafka in place of the embedded broker.
 
 pub mod apache_kafka;
 pub mod client;
 pub mod harness;
 pub mod proxy;
+pub mod read_your_writes;

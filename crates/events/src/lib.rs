@@ -11,6 +11,7 @@
 //! * [`codes`]: the codes of requests, loans and languages, and the roles.
 //! * [`money`]: amounts in minor units.
 //! * [`topics`]: where events are published, with their dead-letter twins.
+//! * [`version`]: what a write answers, so that its writer can ask for it to be shown.
 //! * [`auth`], [`customer`], [`request`], [`manager`], [`messenger`]: the
 //!   events of each publishing context.
 //! * [`catalogue`]: all of them in one list; the JSON schemas and the AsyncAPI
@@ -29,6 +30,7 @@ pub mod messenger;
 pub mod money;
 pub mod request;
 pub mod topics;
+pub mod version;
 
 pub use auth::{AuthCancelled, AuthCertified};
 pub use codes::{Language, LoanStatus, RequestKind, RequestStatus};
@@ -38,3 +40,4 @@ pub use manager::{LoanExecuted, LoanJudged, LoanRepaid, LoanRequestReceived, Loa
 pub use messenger::MessageSent;
 pub use money::{Amount, Currency, Outstanding};
 pub use request::LoanRequestCancelled;
+pub use version::LoanVersion;

@@ -6,6 +6,8 @@ use common::service::{Context, Wired};
 use crate::config::Config;
 use crate::http::stream_loan_status::follow_feed::{FollowFeed, follow_feed};
 use crate::http::stream_loan_status::hub::Hub;
+use crate::http::until_shown::waiting_room::WaitingRoom;
+use crate::http::until_shown::watch_versions::{WatchVersions, watch_versions};
 use crate::usecases::begin_generation::{Generation, begin_generation};
 use crate::{admin, events, http, store};
 
@@ -38,13 +40,26 @@ impl common::service::App for App {
             Ok(())
         });
         let admin = admin::router(admin::Admin { db: ctx.db.clone() });
-        let api = http::Api::new(ctx.db, ctx.clock, hub, &config.stream, soft);
+        let versions = &config.versions;
+        let room = WaitingRoom::new(versions.waits_max());
+        let watcher = WatchVersions {
+            pool: ctx.db.pool().clone(),
+            room: room.clone(),
+            commits: ctx.db.commits(),
+            poll: versions.poll(),
+        };
+        let stop = soft.clone();
+        let watching = Box::pin(async move {
+            watch_versions(watcher, stop).await;
+            Ok(())
+        });
+        let api = http::Api::new(ctx.db, ctx.clock, hub, &config.stream, room, versions, soft);
         let (router, _) = http::router(api).split_for_parts();
         Ok(Wired {
             router,
             admin,
             subscriptions: events::subscriptions(events::group_of(config.read_model_generation)),
-            tasks: vec![("follow_feed", following)],
+            tasks: vec![("follow_feed", following), ("watch_versions", watching)],
         })
     }
 

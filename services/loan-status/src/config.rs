@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::config::ServiceSettings;
 
 use crate::http::stream_loan_status::hub::Limits;
+use crate::http::until_shown::waiting_room::WaitsMax;
 
 /// loan-status: the read model of the loan suite, and its live stream.
 #[derive(clap::Parser, Clone, Debug)]
@@ -22,6 +23,73 @@ pub struct Config {
     /// The live stream.
     #[command(flatten)]
     pub stream: StreamSettings,
+    /// Reading what one has written.
+    #[command(flatten)]
+    pub versions: VersionSettings,
+}
+
+/// The figures of `minVersion`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct VersionSettings {
+    /// How long a read waits for the version that it names, in milliseconds, where
+    /// the client does not say (`Prefer: wait`): most of what was written is shown
+    /// long before, and a person does not want to wait longer.
+    #[arg(long, env = "VERSION_WAIT_MS", default_value_t = 2_000,
+          value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub version_wait_ms: u64,
+
+    /// The longest wait that a client gets, in seconds; who asks for more gets this.
+    /// Well below the 30 s after which a request is given up.
+    #[arg(long, env = "VERSION_WAIT_SECONDS_MAX", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=20))]
+    pub version_wait_seconds_max: u64,
+
+    /// Reads that wait at once on one instance at most; one more is answered 202
+    /// without waiting. Half of what the gateway sends to this service at once, so
+    /// that those who wait leave room for those who read.
+    #[arg(long, env = "VERSION_WAITS_MAX", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub version_waits_max: u32,
+
+    /// Reads of one customer that wait at once at most: nobody takes all places.
+    #[arg(long, env = "VERSION_WAITS_PER_CUSTOMER_MAX", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub version_waits_per_customer_max: u32,
+
+    /// While somebody waits, the feed is looked at so often for what other instances
+    /// wrote, in milliseconds; what this one wrote is seen at once.
+    #[arg(long, env = "VERSION_POLL_MS", default_value_t = 50,
+          value_parser = clap::value_parser!(u64).range(5..=1_000))]
+    pub version_poll_ms: u64,
+}
+
+impl VersionSettings {
+    /// How many may wait.
+    #[must_use]
+    pub fn waits_max(&self) -> WaitsMax {
+        WaitsMax {
+            all: self.version_waits_max as usize,
+            of_customer: self.version_waits_per_customer_max as usize,
+        }
+    }
+
+    /// The wait of a client that does not say.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        Duration::from_millis(self.version_wait_ms)
+    }
+
+    /// The longest wait.
+    #[must_use]
+    pub fn wait_max(&self) -> Duration {
+        Duration::from_secs(self.version_wait_seconds_max)
+    }
+
+    /// The time between two looks.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.version_poll_ms)
+    }
 }
 
 /// The live stream's figures.

@@ -7,9 +7,13 @@ use axum::response::{IntoResponse, Response};
 use common::problem::Problem;
 
 use crate::http::stream_loan_status::hub::Full;
+use crate::http::until_shown::Applied;
 
 /// When it is worth asking for a stream again.
 const STREAM_RETRY: Duration = Duration::from_secs(10);
+
+/// When it is worth asking again for what is not shown yet.
+const NOT_SHOWN_RETRY: Duration = Duration::from_secs(1);
 
 /// Why something was not shown.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,9 @@ pub enum Error {
     /// There is no place for another stream.
     #[error("no place for another stream")]
     NoStream(Full),
+    /// What the client has written is not shown yet. No failure: it was accepted.
+    #[error("not shown yet")]
+    NotShownYet(Applied),
     /// This instance is about to end.
     #[error("shutting down")]
     ShuttingDown,
@@ -63,6 +70,15 @@ impl From<Error> for Problem {
                 "There is no place for another live stream.",
             )
             .retry_after(STREAM_RETRY),
+            Error::NotShownYet(applied) => applied.into_iter().flatten().fold(
+                Self::new(
+                    StatusCode::ACCEPTED,
+                    "not-shown-yet",
+                    "What `minVersion` names was accepted and is not shown yet. Ask again.",
+                )
+                .retry_after(NOT_SHOWN_RETRY),
+                |problem, (name, value)| problem.with_header(name, value),
+            ),
             Error::ShuttingDown => {
                 Self::unavailable("This instance is about to end; another one answers.")
             }

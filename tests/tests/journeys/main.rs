@@ -18,6 +18,7 @@ mod outbox_facts;
 mod ownership;
 mod plumbing;
 mod raw;
+mod read_your_writes;
 mod roles;
 mod scene;
 mod secrets_scan;

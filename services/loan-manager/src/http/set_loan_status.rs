@@ -1,6 +1,6 @@
 //! `PATCH /loanManagers/{id}`: an officer's step.
 
-use ::events::{LoanRequestId, LoanStatus};
+use ::events::{LoanRequestId, LoanStatus, version};
 use axum::extract::State;
 use axum::http::header::ETAG;
 use axum::http::{HeaderName, HeaderValue};
@@ -20,8 +20,8 @@ use crate::usecases::{Order, take_step};
 /// The longest comment, in characters: a paragraph, which a message can carry.
 const COMMENT_CHARACTERS_MAX: usize = 1_000;
 
-/// Which of the loan's events the answer stands for.
-const LOAN_VERSION: HeaderName = HeaderName::from_static("loan-version");
+/// Which of the loan's events tell of the step.
+const LOAN_VERSION: HeaderName = HeaderName::from_static(version::HEADER);
 
 /// A step.
 #[derive(Deserialize, ToSchema)]
@@ -68,7 +68,8 @@ fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LoanStatus, D::Err
         (status = 200, description = "The item after the step", body = Resource<LoanManager>,
          headers(
              ("ETag" = String, description = "The item's new version"),
-             ("Loan-Version" = String, description = "The number of the loan's last event"),
+             ("Loan-Version" = String, description = "Opaque: `minVersion` of the status addresses takes it, and they wait \
+              until the step is shown"),
          ),
          example = json!(examples::item())),
         (status = 400, description = "Not JSON, not UTF-8 or nested too deep", body = Problem,
@@ -126,8 +127,9 @@ pub(super) async fn set_loan_status(
     );
     metrics::counter!("loan_manager_steps_total", "kind" => kind.code(), "to" => order.to.code())
         .increment(1);
-    let headers =
-        [(ETAG, etag(taken.item.version)), (LOAN_VERSION, HeaderValue::from(taken.loan_version))];
+    let version =
+        HeaderValue::from_str(&taken.version.to_string()).map_err(|_| Problem::internal())?;
+    let headers = [(ETAG, etag(taken.item.version)), (LOAN_VERSION, version)];
     Ok((headers, Json(resource(taken.item, &base))))
 }
 

@@ -6,7 +6,7 @@
 use ::events::codes::{ROLE_CUSTOMER, ROLE_OFFICER};
 use ::events::{
     Amount, AuthCertified, Currency, CustomerId, Language, LoanId, LoanRequestId, LoanStatus,
-    RequestKind,
+    LoanVersion, RequestKind,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -37,6 +37,15 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap().to_str().unwrap()
+    }
+
+    /// What `Loan-Version` stands for: the loan, and the first and the last of the
+    /// events that were brought about.
+    pub(crate) fn version(&self) -> (LoanRequestId, i64, i64) {
+        match self.header("loan-version").parse().unwrap() {
+            LoanVersion::Loan { loan_id, first, last } => (loan_id.into(), first, last),
+            other => panic!("not of a loan: {other:?}"),
+        }
     }
 
     /// The status and the problem's code.

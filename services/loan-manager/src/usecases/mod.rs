@@ -16,7 +16,7 @@ pub use republish_events::republish_events;
 pub use take_step::take_step;
 
 use ::events::codes::RejectionReason;
-use ::events::{AuthCertified, LoanRequestId, LoanStatus};
+use ::events::{AuthCertified, LoanRequestId, LoanStatus, LoanVersion};
 use time::OffsetDateTime;
 
 use crate::error::Error;
@@ -53,8 +53,8 @@ pub struct Order {
 pub struct Taken {
     /// The item after it.
     pub item: Item,
-    /// The number of the loan's last event.
-    pub loan_version: i64,
+    /// Which of the loan's events tell of it.
+    pub version: LoanVersion,
 }
 
 /// The row of a request as it came in, waiting, without a loan.

@@ -1,6 +1,6 @@
 //! An officer's step on a loan itself.
 
-use ::events::LoanId;
+use ::events::{LoanId, LoanVersion};
 use common::clock::Clock;
 use sqlx::PgConnection;
 
@@ -55,6 +55,7 @@ pub(super) async fn step_loan(
         }
     };
     tell(tx, &[event]).await?;
-    let loan_version = reject_waiting_repayments(tx, clock, &item, place).await?;
-    Ok(Taken { item, loan_version })
+    let first = place.loan_version;
+    let last = reject_waiting_repayments(tx, clock, &item, place).await?;
+    Ok(Taken { item, version: LoanVersion::Loan { loan_id, first, last } })
 }

@@ -1,7 +1,7 @@
 //! An officer's step on a repayment: booked, or refused.
 
 use ::events::codes::RejectionReason;
-use ::events::{LoanId, Outstanding};
+use ::events::{LoanId, LoanVersion, Outstanding};
 use common::clock::Clock;
 use sqlx::PgConnection;
 
@@ -57,11 +57,11 @@ async fn refuse(
         changed_at: place.at,
     };
     let item = item::change_repayment(tx, order.id, &change).await?;
-    item::count_event(tx, LoanId::from(loan.loan_request_id), place.loan_version).await?;
-    let loan_version = Some(place.loan_version);
-    let event = publish::rejected(&item, reason, comment, place.at, loan_version, clock);
+    let (loan_id, number) = (LoanId::from(loan.loan_request_id), place.loan_version);
+    item::count_event(tx, loan_id, number).await?;
+    let event = publish::rejected(&item, reason, comment, place.at, Some(number), clock);
     tell(tx, &[event]).await?;
-    Ok(Taken { item, loan_version: place.loan_version })
+    Ok(Taken { item, version: LoanVersion::Loan { loan_id, first: number, last: number } })
 }
 
 async fn book(
@@ -101,6 +101,7 @@ async fn book(
     let item = item::change_repayment(tx, order.id, &change).await?;
     let event = publish::repaid(&item, &loan, item.amount, outstanding, place, clock);
     tell(tx, &[event]).await?;
-    let loan_version = reject_waiting_repayments(tx, clock, &loan, place).await?;
-    Ok(Taken { item, loan_version })
+    let first = place.loan_version;
+    let last = reject_waiting_repayments(tx, clock, &loan, place).await?;
+    Ok(Taken { item, version: LoanVersion::Loan { loan_id, first, last } })
 }

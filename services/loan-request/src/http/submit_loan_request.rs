@@ -4,7 +4,8 @@ mod body;
 #[cfg(test)]
 mod tests;
 
-use ::events::codes::{RequestKind, RequestStatus};
+use ::events::codes::RequestStatus;
+use ::events::{LoanVersion, version};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,8 +27,8 @@ use crate::error::Error;
 use crate::store::loan_request::LoanRequest;
 use crate::usecases::{self, Desk, Order, Submitted};
 
-/// The loan's version that tells of this request.
-const LOAN_VERSION: HeaderName = HeaderName::from_static("loan-version");
+/// What the status shows as soon as it tells of this request.
+const LOAN_VERSION: HeaderName = HeaderName::from_static(version::HEADER);
 /// Says that the answer is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -56,13 +57,17 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
         (status = 201, description = "Certified and accepted; or it was before, under the same key",
          body = Resource<LoanRequestBody>, headers(
              ("Location" = String, description = "the request"),
-             ("Loan-Version" = Option<String>, description = "of an application: the version of its loan at which the status shows it; opaque"),
+             ("Loan-Version" = String, description = "opaque: `minVersion` of the status addresses takes it, and they wait until \
+              the request is shown, taken in or rejected"),
              ("Idempotency-Replayed" = Option<bool>, description = "`true` if it was accepted before"),
          ),
          example = json!(resource_example(RequestStatus::Pending))),
         (status = 202, description = "Not known yet whether the caller is certified. `Location` is this request as soon as that is decided, or 404",
          body = Resource<PendingBody>,
-         headers(("Location" = String, description = "the request")),
+         headers(
+             ("Location" = String, description = "the request"),
+             ("Loan-Version" = String, description = "as after a 201; of a request that comes to nothing the status never tells"),
+         ),
          example = json!(pending_example())),
         (status = 400, description = "`malformed-body`: not JSON, not UTF-8 or nested too deep; `bad-idempotency-key`",
          body = Problem, content_type = "application/problem+json",
@@ -148,31 +153,29 @@ fn bearer_token(headers: &HeaderMap) -> Option<Secret> {
 fn created(request: LoanRequest, replayed: bool, base: &BaseUrl) -> Response {
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, header_value(&address(base, request.id)));
-    if let Some(version) = loan_version(request.kind) {
-        headers.insert(LOAN_VERSION, version);
-    }
+    headers.insert(LOAN_VERSION, loan_version(&request));
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     (StatusCode::CREATED, headers, Json(resource(request, base))).into_response()
 }
 
-/// The number that the first event of a new loan has. A repayment's event is
-/// counted with its loan's, and nobody here knows how many there are.
-fn loan_version(kind: RequestKind) -> Option<HeaderValue> {
-    match kind {
-        RequestKind::Apply => Some(HeaderValue::from_static("1")),
-        RequestKind::Repay => None,
-    }
+/// Whether it becomes the first event of a new loan or a later one of another,
+/// or none of any loan's, is loan-manager's to say: the request is what is known.
+fn loan_version(request: &LoanRequest) -> HeaderValue {
+    header_value(&LoanVersion::Request(request.id).to_string())
 }
 
 fn accepted(request: &LoanRequest, base: &BaseUrl) -> Response {
-    let location = [(header::LOCATION, header_value(&address(base, request.id)))];
-    (StatusCode::ACCEPTED, location, Json(pending(request, base))).into_response()
+    let headers = [
+        (header::LOCATION, header_value(&address(base, request.id))),
+        (LOAN_VERSION, loan_version(request)),
+    ];
+    (StatusCode::ACCEPTED, headers, Json(pending(request, base))).into_response()
 }
 
 fn header_value(text: &str) -> HeaderValue {
-    // An address is ASCII; should one ever not be, the answer goes without it.
+    // Addresses and versions are ASCII; should one ever not be, the answer goes without it.
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

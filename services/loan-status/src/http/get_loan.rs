@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::shapes::StatusEntry;
+use super::until_shown::{MinVersion, until_shown};
 use super::{Api, viewer_of};
 use crate::domain::feed_id::Epoch;
 use crate::domain::viewer::Viewer;
@@ -125,7 +126,8 @@ fn links(loan: &Loan, viewer: Viewer, base: &BaseUrl) -> Links {
 /// Its state, what is outstanding, and its timeline. Another customer's loan
 /// looks like one that never was. With `If-None-Match` an unchanged loan is
 /// answered 304. `_links.repay` is there when the loan can be repaid: send
-/// `requestId` `02` with this `loanId` there.
+/// `requestId` `02` with this `loanId` there. With `minVersion` whoever has
+/// written something reads what they have written, or 202.
 #[utoipa::path(
     get,
     path = "/loanStatus/loans/{loanId}",
@@ -135,6 +137,10 @@ fn links(loan: &Loan, viewer: Viewer, base: &BaseUrl) -> Links {
     params(
         ("loanId" = LoanId, Path, description = "The loan"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has"),
+        ("minVersion" = Option<String>, Query, description = "What a write has answered as `Loan-Version`: answer only when that \
+            is shown. Waits up to 2 s for it", example = "AQEBk44cChF7HI9TL29tC3oB"),
+        ("Prefer" = Option<String>, Header, description = "`wait=n`: waits up to n seconds instead, 10 at most (RFC 7240); \
+            `Preference-Applied` says so", example = "wait=5"),
     ),
     responses(
         (status = 200, description = "The loan", body = LoanState,
@@ -159,8 +165,24 @@ fn links(loan: &Loan, viewer: Viewer, base: &BaseUrl) -> Links {
                 "repay": {"href": "http://localhost:8080/loanRequests"}
             }
         })),
+        (status = 202, description = "What `minVersion` names is not shown yet; ask again after `Retry-After`", body = Problem,
+            content_type = "application/problem+json", headers(
+                ("Retry-After" = u32, description = "Seconds"),
+                ("Preference-Applied" = Option<String>, description = "How long was waited, if `Prefer` said it"),
+            ), example = json!({
+                "type": "/problems/not-shown-yet", "title": "Accepted", "status": 202, "code": "not-shown-yet",
+                "detail": "What `minVersion` names was accepted and is not shown yet. Ask again.",
+                "instance": "/loanStatus/loans/01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01"
+            })),
         (status = 304, description = "The client has this version already",
             headers(("ETag" = String, description = "The version"))),
+        (status = 400, description = "A `minVersion` that no write has answered", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "type": "/problems/invalid-query", "title": "Bad Request", "status": 400, "code": "invalid-query",
+                "detail": "The query string has a wrong parameter.",
+                "instance": "/loanStatus/loans/01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01",
+                "errors": [{"field": "minVersion", "message": "must be what a write has answered as `Loan-Version`"}]
+            })),
         (status = 401, description = "No token, or a bad one", body = Problem,
             content_type = "application/problem+json", example = json!({
                 "type": "/problems/unauthenticated", "title": "Unauthorized", "status": 401,
@@ -207,8 +229,10 @@ pub(super) async fn get_loan(
     base: BaseUrl,
     Path(loan_id): Path<LoanId>,
     headers: HeaderMap,
+    asked: MinVersion,
 ) -> Result<Response, Error> {
     let viewer = viewer_of(&principal)?;
+    let applied = until_shown(&api, viewer, asked).await?;
     let pool = api.db.pool();
     let epoch = store::feed_counter::position(pool).await?.epoch;
     // The loan after its timeline: the tag is the timeline's, and must not name
@@ -227,11 +251,11 @@ pub(super) async fn get_loan(
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ];
     if unchanged {
-        return Ok((StatusCode::NOT_MODIFIED, described).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, applied, described).into_response());
     }
     let links = links(&loan, viewer, &base);
     let body = LoanState::of(loan, &entries, &epoch, links);
-    Ok((described, Json(body)).into_response())
+    Ok((applied, described, Json(body)).into_response())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use common::problem::Problem;
 use common::token::Principal;
 
 use super::shapes::{Filter, StatusEntry};
+use super::until_shown::{Applied, MinVersion, until_shown};
 use super::{Api, viewer_of};
 use crate::domain::feed_id::Epoch;
 use crate::error::Error;
@@ -30,14 +31,22 @@ fn linked(entry: &Entry, epoch: &Epoch, base: &BaseUrl) -> StatusEntry {
 ///
 /// One for each event. Customers see their own, officers all. Newest first
 /// unless `sort=id,asc`. A filter by what is another customer's finds as much as
-/// one by what never was.
+/// one by what never was. With `minVersion` whoever has written something reads
+/// what they have written, or 202.
 #[utoipa::path(
     get,
     path = "/loanStatus",
     operation_id = "list_loan_status",
     tag = "loanStatus",
     security(("bearer" = [])),
-    params(Filter, PageQuery),
+    params(
+        Filter,
+        PageQuery,
+        ("minVersion" = Option<String>, Query, description = "What a write has answered as `Loan-Version`: answer only when that \
+            is shown. Waits up to 2 s for it", example = "AQEBk44cChF7HI9TL29tC3oB"),
+        ("Prefer" = Option<String>, Header, description = "`wait=n`: waits up to n seconds instead, 10 at most (RFC 7240); \
+            `Preference-Applied` says so", example = "wait=5"),
+    ),
     responses(
         (status = 200, description = "A page of entries", body = StatusEntries, example = json!({
             "_embedded": {"loanStatus": [{
@@ -57,6 +66,15 @@ fn linked(entry: &Entry, epoch: &Epoch, base: &BaseUrl) -> StatusEntry {
                 "stream": {"href": "http://localhost:8080/loanStatus/stream"}
             }
         })),
+        (status = 202, description = "What `minVersion` names is not shown yet; ask again after `Retry-After`", body = Problem,
+            content_type = "application/problem+json", headers(
+                ("Retry-After" = u32, description = "Seconds"),
+                ("Preference-Applied" = Option<String>, description = "How long was waited, if `Prefer` said it"),
+            ), example = json!({
+                "type": "/problems/not-shown-yet", "title": "Accepted", "status": 202, "code": "not-shown-yet",
+                "detail": "What `minVersion` names was accepted and is not shown yet. Ask again.",
+                "instance": "/loanStatus"
+            })),
         (status = 400, description = "A parameter that is out of bounds or unreadable", body = Problem,
             content_type = "application/problem+json", example = json!({
                 "type": "/problems/invalid-query", "title": "Bad Request", "status": 400, "code": "invalid-query",
@@ -100,14 +118,17 @@ pub(super) async fn list_loan_status(
     base: BaseUrl,
     Query(filter): Query<Filter>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<StatusEntries>, Error> {
-    let scope = viewer_of(&principal)?.scope(filter.customer_id, filter.loan_id);
+    asked: MinVersion,
+) -> Result<(Applied, Json<StatusEntries>), Error> {
+    let viewer = viewer_of(&principal)?;
+    let scope = viewer.scope(filter.customer_id, filter.loan_id);
     let request = PageRequest::parse(&page, &["id"])?;
     let newest_first = !matches!(request.sort, Some((_, Direction::Ascending)));
     let start = match request.position()? {
         Some(number) => Start::Behind(number),
         None => Start::Offset(request.offset()),
     };
+    let applied = until_shown(&api, viewer, asked).await?;
     let pool = api.db.pool();
     let epoch = store::feed_counter::position(pool).await?.epoch;
     // One more than asked for tells whether there is a next page.
@@ -124,7 +145,8 @@ pub(super) async fn list_loan_status(
     let address = base.join(&filter.address("/loanStatus"));
     let collection =
         Collection::new("loanStatus", items, &request, Total::counted(total), &address, next);
-    Ok(Json(collection.with_link("stream", base.join(&filter.address("/loanStatus/stream")))))
+    let stream = base.join(&filter.address("/loanStatus/stream"));
+    Ok((applied, Json(collection.with_link("stream", stream))))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod shapes;
 pub mod stream_loan_status;
 #[cfg(test)]
 mod testing;
+pub mod until_shown;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +22,11 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::StreamSettings;
+use crate::config::{StreamSettings, VersionSettings};
 use crate::domain::viewer::Viewer;
 use crate::error::Error;
 use stream_loan_status::hub::Hub;
+use until_shown::waiting_room::WaitingRoom;
 
 /// What the endpoints need.
 #[derive(Clone)]
@@ -35,8 +37,19 @@ pub struct Api {
     heartbeat: Duration,
     /// So many streams may read what they missed at the same time.
     catch_ups: Arc<Semaphore>,
+    waits: Waits,
     /// Cancelled when this instance is to end.
     shutdown: CancellationToken,
+}
+
+/// Reads that wait for what their client has written.
+#[derive(Clone)]
+struct Waits {
+    room: Arc<WaitingRoom>,
+    /// How long, where the client does not say.
+    wait: Duration,
+    /// How long at most.
+    wait_max: Duration,
 }
 
 impl Api {
@@ -47,10 +60,13 @@ impl Api {
         clock: Clock,
         hub: Arc<Hub>,
         stream: &StreamSettings,
+        room: Arc<WaitingRoom>,
+        versions: &VersionSettings,
         shutdown: CancellationToken,
     ) -> Self {
         let catch_ups = Arc::new(Semaphore::new(stream.stream_catch_ups_max as usize));
-        Self { db, clock, hub, heartbeat: stream.heartbeat(), catch_ups, shutdown }
+        let waits = Waits { room, wait: versions.wait(), wait_max: versions.wait_max() };
+        Self { db, clock, hub, heartbeat: stream.heartbeat(), catch_ups, waits, shutdown }
     }
 }
 

@@ -20,6 +20,7 @@ use common::token::Principal;
 use tokio::time::Instant;
 
 use super::shapes::Filter;
+use super::until_shown::{MinVersion, until_shown};
 use super::{Api, viewer_of};
 use crate::domain::feed_id::FeedId;
 use crate::domain::viewer::Viewer;
@@ -61,7 +62,8 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
 /// is answered with an event `reset` and everything from the start. A comment
 /// goes out after 15 s of silence. The stream ends with the token, when the
 /// instance ends, and when the client does not read what it is sent; it is
-/// always right to come back with the last `id`.
+/// always right to come back with the last `id`. What is missing comes by
+/// itself, so `minVersion` is of use only to who wants to begin with it there.
 #[utoipa::path(
     get,
     path = "/loanStatus/stream",
@@ -72,10 +74,23 @@ async fn start_of(api: &Api, viewer: Viewer, headers: &HeaderMap) -> Result<Star
         Filter,
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that the client has",
             example = "5f0c3b9a7d21-42"),
+        ("minVersion" = Option<String>, Query, description = "What a write has answered as `Loan-Version`: answer only when that \
+            is shown. Waits up to 2 s for it", example = "AQEBk44cChF7HI9TL29tC3oB"),
+        ("Prefer" = Option<String>, Header, description = "`wait=n`: waits up to n seconds instead, 10 at most (RFC 7240); \
+            `Preference-Applied` says so", example = "wait=5"),
     ),
     responses(
         (status = 200, description = "The entries, for as long as the token is valid", body = String,
             content_type = "text/event-stream", example = "event: loanStatus\nid: 5f0c3b9a7d21-42\ndata: {\"id\":\"5f0c3b9a7d21-42\",\"eventType\":\"LoanExecuted\",\"loanRequestId\":\"01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01\",\"loanId\":\"01938e1c-0a11-7b1c-8f53-2f6f6d0b7a01\",\"customerId\":\"01938e1b-ffff-7000-8000-000000000001\",\"requestId\":\"01\",\"requestName\":\"Deposit\",\"amountOfMoney\":10000,\"currency\":\"KRW\",\"outstanding\":10000,\"loanStatus\":\"대출실행\",\"loanStatusCode\":\"04\",\"requestStatus\":\"요청완료\",\"loanVersion\":4,\"occurredAt\":\"2026-11-21T08:00:00Z\"}\n\n"),
+        (status = 202, description = "What `minVersion` names is not shown yet; ask again after `Retry-After`", body = Problem,
+            content_type = "application/problem+json", headers(
+                ("Retry-After" = u32, description = "Seconds"),
+                ("Preference-Applied" = Option<String>, description = "How long was waited, if `Prefer` said it"),
+            ), example = json!({
+                "type": "/problems/not-shown-yet", "title": "Accepted", "status": 202, "code": "not-shown-yet",
+                "detail": "What `minVersion` names was accepted and is not shown yet. Ask again.",
+                "instance": "/loanStatus/stream"
+            })),
         (status = 400, description = "An unreadable filter", body = Problem,
             content_type = "application/problem+json", example = json!({
                 "type": "/problems/invalid-query", "title": "Bad Request", "status": 400, "code": "invalid-query",
@@ -122,11 +137,14 @@ pub(super) async fn stream_loan_status(
     principal: Principal,
     Query(filter): Query<Filter>,
     headers: HeaderMap,
+    asked: MinVersion,
 ) -> Result<impl IntoResponse, Error> {
     let viewer = viewer_of(&principal)?;
     if api.shutdown.is_cancelled() {
         return Err(Error::ShuttingDown);
     }
+    // Before it has a seat, which is for those who are sent something.
+    let applied = until_shown(&api, viewer, asked).await?;
     let left = principal.expires_at - api.clock.now();
     let left =
         Duration::try_from(left).ok().filter(|left| !left.is_zero()).ok_or(Error::TokenExpired)?;
@@ -144,7 +162,7 @@ pub(super) async fn stream_loan_status(
         shutdown: api.shutdown,
     };
     let heartbeat = KeepAlive::new().interval(api.heartbeat).text("heartbeat");
-    Ok(([UNBUFFERED], Sse::new(feed_stream(feed, start)).keep_alive(heartbeat)))
+    Ok((applied, [UNBUFFERED], Sse::new(feed_stream(feed, start)).keep_alive(heartbeat)))
 }
 
 #[cfg(test)]

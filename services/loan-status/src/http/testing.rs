@@ -21,8 +21,10 @@ use uuid::Uuid;
 
 use super::stream_loan_status::follow_feed::{FollowFeed, follow_feed};
 use super::stream_loan_status::hub::Hub;
+use super::until_shown::waiting_room::WaitingRoom;
+use super::until_shown::watch_versions::{WatchVersions, watch_versions};
 use super::{Api, router};
-use crate::config::StreamSettings;
+use crate::config::{StreamSettings, VersionSettings};
 use crate::store;
 
 /// How long a test waits for something that has to come.
@@ -79,12 +81,31 @@ pub(crate) fn small() -> StreamSettings {
     }
 }
 
+/// As in production, but few places.
+pub(crate) fn versions() -> VersionSettings {
+    VersionSettings {
+        version_wait_ms: 2_000,
+        version_wait_seconds_max: 3,
+        version_waits_max: 3,
+        version_waits_per_customer_max: 2,
+        version_poll_ms: 50,
+    }
+}
+
 impl App {
     pub(crate) async fn new(pool: PgPool) -> Self {
         Self::with(pool, small()).await
     }
 
     pub(crate) async fn with(pool: PgPool, settings: StreamSettings) -> Self {
+        Self::with_versions(pool, settings, versions()).await
+    }
+
+    pub(crate) async fn with_versions(
+        pool: PgPool,
+        settings: StreamSettings,
+        versions: VersionSettings,
+    ) -> Self {
         let db = Db::from_pool(pool);
         let clock = Clock::system();
         let shutdown = CancellationToken::new();
@@ -98,8 +119,17 @@ impl App {
             poll: settings.feed_poll(),
         };
         tokio::spawn(follow_feed(follower, shutdown.clone()));
+        let room = WaitingRoom::new(versions.waits_max());
+        let watcher = WatchVersions {
+            pool: db.pool().clone(),
+            room: room.clone(),
+            commits: db.commits(),
+            poll: versions.poll(),
+        };
+        tokio::spawn(watch_versions(watcher, shutdown.clone()));
         let tokens = TestTokens::new();
-        let api = Api::new(db.clone(), clock, hub.clone(), &settings, shutdown.clone());
+        let end = shutdown.clone();
+        let api = Api::new(db.clone(), clock, hub.clone(), &settings, room, &versions, end);
         let (router, _) = router(api).split_for_parts();
         let router = common::http::test_layers(router, tokens.verifier());
         Self { router, tokens, db, hub, shutdown: shutdown.clone(), _end: shutdown.drop_guard() }
@@ -115,7 +145,7 @@ impl App {
         &self,
         address: &str,
         who: Option<Who>,
-        header: Option<(&str, &str)>,
+        headers: &[(&str, &str)],
     ) -> Response<Body> {
         let mut request = Request::get(address.strip_prefix("http://localhost").unwrap_or(address));
         if let Some(who) = who {
@@ -124,8 +154,8 @@ impl App {
             request =
                 request.header("authorization", format!("Bearer {}", self.tokens.sign(&claims)));
         }
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
@@ -140,7 +170,16 @@ impl App {
         who: Option<Who>,
         header: Option<(&str, &str)>,
     ) -> Answer {
-        let (parts, body) = self.send(address, who, header).await.into_parts();
+        self.get_with_all(address, who, header.as_slice()).await
+    }
+
+    pub(crate) async fn get_with_all(
+        &self,
+        address: &str,
+        who: Option<Who>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let (parts, body) = self.send(address, who, headers).await.into_parts();
         let bytes =
             tokio::time::timeout(PATIENCE, to_bytes(body, usize::MAX)).await.unwrap().unwrap();
         let body = if bytes.is_empty() {
@@ -153,7 +192,8 @@ impl App {
 
     pub(crate) async fn stream(&self, query: &str, who: Who, last_event_id: Option<&str>) -> Sse {
         let header = last_event_id.map(|id| ("last-event-id", id));
-        let response = self.send(&format!("/loanStatus/stream{query}"), Some(who), header).await;
+        let response =
+            self.send(&format!("/loanStatus/stream{query}"), Some(who), header.as_slice()).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Sse { data: Box::pin(response.into_body().into_data_stream()), text: String::new() }

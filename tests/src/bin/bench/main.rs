@@ -7,6 +7,7 @@
 
 mod agreement;
 mod latency;
+mod read_your_writes;
 mod siege;
 
 use std::path::PathBuf;
@@ -38,6 +39,10 @@ struct Arguments {
     /// Measure only `loanctl reconcile`, on so many loans that are made by SQL.
     #[arg(long)]
     reconcile: Option<u32>,
+    /// Measures nothing but whether whoever writes reads it: so many times at least,
+    /// half of them while loan-status is disturbed.
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, default_missing_value = "10000")]
+    read_your_writes: Option<u32>,
 }
 
 /// One measured figure beside its goal.
@@ -80,6 +85,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     let db = PgPool::connect(&stack.database().superuser_url()).await?;
     if let Some(loans) = arguments.reconcile {
         return agreement::measure(&stack, &db, &bin_dir, loans).await;
+    }
+    if let Some(times) = arguments.read_your_writes {
+        settle(&client).await?;
+        return read_your_writes::measure(&mut stack, &client, &db, times).await;
     }
 
     figures.push(start_to_ready(&mut stack).await?);

@@ -28,7 +28,8 @@ async fn a_loan_goes_its_way_step_by_step(pool: PgPool) {
         let answer = desk.patch(id, json!({"loanStatus": to, "admComment": comment}), &[]).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(answer.header("etag"), format!("\"{version}\""));
-        assert_eq!(answer.header("loan-version"), version.to_string());
+        //
+        assert_eq!(answer.version(), (id, version, version));
         assert_eq!(answer.body["loanStatus"], to);
         assert_eq!(answer.body["outstanding"], outstanding);
         assert_eq!(answer.body["procId"], json!(desk.officer_id));

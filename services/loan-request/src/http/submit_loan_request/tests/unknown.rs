@@ -100,7 +100,7 @@ async fn not_known_in_time_is_accepted_for_decision(pool: PgPool) {
     let id = answer.id();
     let address = format!("/loanRequests/{id}");
     assert_eq!(answer.header("location"), format!("http://localhost{address}"));
-    assert_eq!(answer.header("loan-version"), "");
+    assert_eq!(answer.header("loan-version").parse(), Ok(LoanVersion::Request(id)));
     // Nothing that its caller, who is not proven, has not sent.
     assert_eq!(answer.body["requestStatus"], "인증대기");
     assert_eq!(answer.body.as_object().unwrap().len(), 4);

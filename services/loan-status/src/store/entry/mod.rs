@@ -1,5 +1,7 @@
 //! `entry`: one row for each event that is shown.
 
+mod shown;
+
 use ::events::codes::RejectionReason;
 use ::events::{
     CustomerId, LoanExecuted, LoanId, LoanJudged, LoanRepaid, LoanRequestId, LoanRequestReceived,
@@ -14,6 +16,8 @@ use uuid::Uuid;
 
 use crate::domain::change::{Change, Effect, effect_of_receiving};
 use crate::domain::viewer::Scope;
+
+pub use shown::{Wanted, shown};
 
 /// An entry as it is kept.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
