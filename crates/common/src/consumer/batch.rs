@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rdkafka::message::OwnedMessage;
+use sqlx::{Connection as _, PgConnection};
 use tracing::Instrument;
 
 use super::failure::{HandlerError, is_outage};
@@ -213,6 +214,67 @@ async fn alone(db: &Db, subscriptions: &Subscriptions, one: &Handled<'_>) -> Res
             Err(Failure::Handler(error)) => {
                 return Ok(Alone::Rejected(error.reason(), attempts));
             }
+        }
+    }
+}
+
+/// Works on `batch` in a transaction that is somebody else's, and leaves out what
+/// can't be worked on; says how many those are.
+pub(super) async fn work_within(
+    tx: &mut PgConnection,
+    subscriptions: &Subscriptions,
+    batch: &[Incoming],
+) -> Result<usize, Outage> {
+    let mut left_out = 0;
+    let mut handled = Vec::with_capacity(batch.len());
+    for incoming in batch {
+        match (&incoming.event, &incoming.redriven_for) {
+            (Err(_), _) => left_out += 1,
+            (Ok(_), Some(group)) if group != subscriptions.group() => {}
+            (Ok(event), _) if subscriptions.handles(event) => handled.push(event),
+            (Ok(_), _) => {}
+        }
+    }
+    match in_savepoint(tx, subscriptions, &handled).await {
+        Ok(()) => return Ok(left_out),
+        Err(Failure::Outage(outage)) => return Err(outage),
+        Err(Failure::CutOff(error)) => return Err(error.into()),
+        Err(Failure::Handler(_)) => {}
+    }
+    for event in handled {
+        match in_savepoint(tx, subscriptions, &[event]).await {
+            Ok(()) => {}
+            Err(Failure::Outage(outage)) => return Err(outage),
+            Err(Failure::CutOff(error)) => return Err(error.into()),
+            Err(Failure::Handler(_)) => left_out += 1,
+        }
+    }
+    Ok(left_out)
+}
+
+/// All of them, or none.
+async fn in_savepoint(
+    tx: &mut PgConnection,
+    subscriptions: &Subscriptions,
+    events: &[&ReceivedEvent],
+) -> Result<(), Failure> {
+    let mut savepoint = tx.begin().await.map_err(Failure::outside)?;
+    let worked = async {
+        let mut open = inbox::claim(&mut savepoint, events).await.map_err(Failure::outside)?;
+        for event in events {
+            // Taken out, because the same event may be in the batch twice.
+            if open.remove(&event.id) {
+                subscriptions.run(&mut savepoint, event).await?;
+            }
+        }
+        Ok(())
+    }
+    .await;
+    match worked {
+        Ok(()) => savepoint.commit().await.map_err(Failure::outside),
+        Err(failure) => {
+            savepoint.rollback().await.map_err(Failure::outside)?;
+            Err(failure)
         }
     }
 }

@@ -13,6 +13,7 @@ mod context;
 pub mod dead_letter;
 mod failure;
 pub(crate) mod inbox;
+pub mod replay;
 mod run;
 mod settings;
 mod subscriptions;
@@ -21,6 +22,7 @@ mod suspicion;
 mod tests;
 
 pub use failure::HandlerError;
+pub use replay::Replay;
 pub use run::{Consumer, ConsumerError};
 pub use settings::ConsumerSettings;
 pub use subscriptions::{Delivered, Subscriptions};
