@@ -75,8 +75,11 @@ pub(super) async fn provision(
     execute(&mut transaction, format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quoted(name)))
         .await?;
     for role in secrets.role_passwords.keys() {
+        // The read model is made anew in temporary tables, which nobody else needs.
+        let is_read_model = Service::LoanStatus.role() == Some(role.as_str());
+        let rights = if is_read_model { "CONNECT, TEMPORARY" } else { "CONNECT" };
         let (database, role) = (quoted(name), quoted(role));
-        execute(&mut transaction, format!("GRANT CONNECT ON DATABASE {database} TO {role}"))
+        execute(&mut transaction, format!("GRANT {rights} ON DATABASE {database} TO {role}"))
             .await?;
         execute(
             &mut transaction,
