@@ -10,6 +10,7 @@
 //! * [`domain`]: what an event means for what is shown; who may see it; how a
 //!   place in the feed is named.
 //! * [`store`]: the SQL.
+//! * [`tasks`]: the read model is made anew when an operator asks for it.
 //! * [`app`], [`config`], [`error`]: the wiring, the settings, the failures.
 //!
 //! It publishes nothing and asks nobody: it answers while everything else is down.
@@ -22,6 +23,7 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod store;
+pub mod tasks;
 pub mod usecases;
 
 pub use app::App;

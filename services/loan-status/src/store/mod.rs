@@ -5,3 +5,5 @@ pub mod entry;
 pub mod fact;
 pub mod feed_counter;
 pub mod loan;
+pub mod rebuild;
+pub mod shadow;

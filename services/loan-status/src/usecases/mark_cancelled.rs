@@ -16,5 +16,7 @@ pub async fn mark_cancelled(
     loan_request_id: LoanRequestId,
     cancelled_at: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
+    // As for an entry: one lock is before every change of what is shown.
+    store::feed_counter::generation(tx).await?;
     store::cancellation::insert(tx, loan_request_id, cancelled_at).await
 }

@@ -1,0 +1,261 @@
+//! The read model that is made anew: tables of the same names, seen by one
+//! session alone and gone with it. The statements that fill the served model
+//! fill this one when they are run there; what is served is seen there as
+//! `live_entry`, `live_loan`, `live_cancellation` and `live_feed_counter`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::db::{Db, ExpectRows as _};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::domain::rebuild::{Difference, Rows};
+
+/// How long the session may take to come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The tables that are made anew. A temporary table hides the served one of its
+/// name, so the served one's other name comes first. Views of this kind can be
+/// written to.
+const TABLES: [&str; 5] = ["entry", "loan", "cancellation", "feed_counter", "inbox"];
+
+/// What an entry is, but for its number in the feed.
+const ENTRY: &str = "event_id, event_type, loan_request_id, loan_id, customer_id, request_id, request_name, \
+                     amount_of_money, currency, outstanding, loan_status, reason, adm_comment, loan_version, \
+                     occurred_at";
+/// What a loan is.
+const LOAN: &str = "loan_id, customer_id, request_name, amount_of_money, currency, loan_status, outstanding, \
+                    loan_version, changed_at";
+/// What a cancellation is.
+const CANCELLATION: &str = "loan_request_id, cancelled_at";
+
+/// Opens the session. There is one connection and never another: a second one
+/// would begin with nothing.
+///
+/// # Errors
+/// What the database says.
+pub async fn open(options: &PgConnectOptions) -> Result<Db, sqlx::Error> {
+    // A comparison of everything takes its time.
+    let options = options.clone().options([("statement_timeout", "0")]);
+    let opened = Arc::new(AtomicBool::new(false));
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .after_connect(move |connection, _| {
+            let opened = Arc::clone(&opened);
+            Box::pin(async move {
+                if opened.swap(true, Ordering::Relaxed) {
+                    return Err(sqlx::Error::Protocol("the session of the rebuild is gone".into()));
+                }
+                prepare(connection).await
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(Db::from_pool(pool))
+}
+
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for table in TABLES {
+        for statement in [
+            format!("CREATE TEMPORARY VIEW live_{table} AS SELECT * FROM {table}"),
+            format!("CREATE TEMPORARY TABLE {table} (LIKE {table} INCLUDING ALL)"),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        }
+    }
+    for statement in [
+        "INSERT INTO feed_counter DEFAULT VALUES",
+        // Entries have a number that says it.
+        "ALTER TABLE cancellation ADD COLUMN is_late boolean NOT NULL DEFAULT false",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether this session is the one that rebuilds; it is until it ends.
+///
+/// # Errors
+/// What the database says.
+pub async fn be_the_only_one(shadow: &Db) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT pg_try_advisory_lock(hashtext('rebuild of the read model'), hashtext(current_schema()))",
+    )
+    .fetch_one(shadow.pool())
+    .await
+}
+
+/// What is made from now on is late: it may not have come to the served model
+/// yet. Says the number of the last entry that is not.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin_late(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query("ALTER TABLE cancellation ALTER COLUMN is_late SET DEFAULT true")
+        .execute(&mut *tx)
+        .await?;
+    // Temporary tables are known to nobody who would do it.
+    sqlx::query("ANALYZE entry, loan, cancellation").execute(&mut *tx).await?;
+    sqlx::query_scalar("SELECT last_id FROM feed_counter").fetch_one(tx).await
+}
+
+/// Keeps everybody from writing to the served model until the transaction ends.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_live(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT 1 FROM live_feed_counter FOR UPDATE").execute(tx).await?;
+    Ok(())
+}
+
+/// How the served model differs from this one. Of what is behind the entry
+/// `on_time` only the new model may know; `None`: nothing is excused.
+///
+/// # Errors
+/// What the database says.
+pub async fn compare(
+    tx: &mut PgConnection,
+    on_time: Option<i64>,
+) -> Result<Difference, sqlx::Error> {
+    let entries = rows(
+        tx,
+        &format!(
+            "FROM live_entry AS live FULL JOIN entry AS made ON made.event_id = live.event_id
+              WHERE made.id IS NULL OR live.id IS NOT NULL OR made.id <= $1"
+        ),
+        "event_id",
+        ENTRY,
+        on_time,
+    )
+    .await?;
+    let loans = rows(
+        tx,
+        "FROM live_loan AS live FULL JOIN loan AS made ON made.loan_id = live.loan_id
+          WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id > $1
+                               AND entry.loan_id = COALESCE(made.loan_id, live.loan_id))",
+        "loan_id",
+        LOAN,
+        on_time,
+    )
+    .await?;
+    let cancellations = rows(
+        tx,
+        "FROM live_cancellation AS live FULL JOIN cancellation AS made
+              ON made.loan_request_id = live.loan_request_id
+          WHERE made.loan_request_id IS NULL OR live.loan_request_id IS NOT NULL
+             OR NOT made.is_late OR $1 = 9223372036854775807",
+        "loan_request_id",
+        CANCELLATION,
+        on_time,
+    )
+    .await?;
+    Ok(Difference { entries, loans, cancellations })
+}
+
+async fn rows(
+    tx: &mut PgConnection,
+    from: &str,
+    key: &str,
+    columns: &str,
+    on_time: Option<i64>,
+) -> Result<Rows, sqlx::Error> {
+    let (live, made) = (of("live", columns), of("made", columns));
+    let (missing, changed, surplus) = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT count(*) FILTER (WHERE live.{key} IS NULL),
+                count(*) FILTER (WHERE live.{key} = made.{key} AND ({live}) IS DISTINCT FROM ({made})),
+                count(*) FILTER (WHERE made.{key} IS NULL)
+           {from}"
+    )))
+    .bind(on_time.unwrap_or(i64::MAX))
+    .fetch_one(tx)
+    .await?;
+    Ok(Rows { missing, changed, surplus })
+}
+
+/// Brings the served model to this one: what no event tells of goes, what differs
+/// is mended under its number, and what is missing comes to the end of the feed,
+/// also what the consumer has not come to yet; it will find it there.
+/// `difference` is what [`compare`] has just said.
+///
+/// # Errors
+/// What the database says, or if it is not as it was compared.
+pub async fn apply(tx: &mut PgConnection, difference: &Difference) -> Result<(), sqlx::Error> {
+    for (table, key, columns, rows) in [
+        ("entry", "event_id", ENTRY, difference.entries),
+        ("loan", "loan_id", LOAN, difference.loans),
+        ("cancellation", "loan_request_id", CANCELLATION, difference.cancellations),
+    ] {
+        let surplus = sqlx::query(AssertSqlSafe(format!(
+            "DELETE FROM live_{table} AS live
+              WHERE NOT EXISTS (SELECT 1 FROM {table} AS made WHERE made.{key} = live.{key})"
+        )))
+        .execute(&mut *tx)
+        .await?;
+        surplus.expect_rows(rows.surplus.unsigned_abs())?;
+        let (live, made) = (of("live", columns), of("made", columns));
+        let changed = sqlx::query(AssertSqlSafe(format!(
+            "UPDATE live_{table} AS live SET ({columns}) = ROW ({made}) FROM {table} AS made
+              WHERE made.{key} = live.{key} AND ({live}) IS DISTINCT FROM ({made})"
+        )))
+        .execute(&mut *tx)
+        .await?;
+        // A loan may also differ because the consumer has not come to its last events.
+        if table != "loan" {
+            changed.expect_rows(rows.changed.unsigned_abs())?;
+        }
+        let (numbered, number) = if table == "entry" {
+            (
+                "id, ",
+                "(SELECT last_id FROM live_feed_counter) + row_number() OVER (ORDER BY made.id), ",
+            )
+        } else {
+            ("", "")
+        };
+        let missing = sqlx::query(AssertSqlSafe(format!(
+            "INSERT INTO live_{table} ({numbered}{columns})
+             SELECT {number}{made} FROM {table} AS made
+              WHERE NOT EXISTS (SELECT 1 FROM live_{table} AS live WHERE live.{key} = made.{key})"
+        )))
+        .execute(&mut *tx)
+        .await?;
+        if table == "entry" {
+            count_entries(tx, missing.rows_affected()).await?;
+        }
+    }
+    if difference.contradicts() {
+        become_another_feed(tx).await?;
+    }
+    Ok(())
+}
+
+async fn count_entries(tx: &mut PgConnection, added: u64) -> Result<(), sqlx::Error> {
+    let done = sqlx::query("UPDATE live_feed_counter SET last_id = last_id + $1")
+        .bind(i64::try_from(added).unwrap_or(i64::MAX))
+        .execute(tx)
+        .await?;
+    done.expect_rows(1)
+}
+
+/// The same numbers, but whoever remembers one of them begins anew.
+async fn become_another_feed(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE live_feed_counter SET epoch = left(replace(gen_random_uuid()::text, '-', ''), 12)",
+    )
+    .execute(tx)
+    .await?;
+    done.expect_rows(1)
+}
+
+fn of(table: &str, columns: &str) -> String {
+    let columns: Vec<_> =
+        columns.split(", ").map(|column| format!("{table}.{}", column.trim())).collect();
+    columns.join(", ")
+}
+
+#[cfg(test)]
+mod tests;
