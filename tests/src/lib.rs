@@ -4,6 +4,7 @@
 //! * [`harness`]: a journey's system of real processes.
 //! * [`proxy`]: a TCP proxy between two processes that can misbehave.
 //! * [`read_your_writes`]: whether whoever writes reads it, whatever happens to loan-status.
+//! * [`rebuild`]: the read model is made anew beside the processes.
 //! * [`apache_kafka`]: a real Apache Kafka in place of the embedded broker.
 
 pub mod apache_kafka;
@@ -11,3 +12,4 @@ pub mod client;
 pub mod harness;
 pub mod proxy;
 pub mod read_your_writes;
+pub mod rebuild;

@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use standalone::{Service, Stack};
+use tokio::sync::Semaphore;
 
 use crate::client::{Answer, Client, Credentials, id_of};
 
@@ -76,16 +77,21 @@ pub async fn write_then_read(
     customers: u32,
 ) -> Result<Tally> {
     let lives = times.div_ceil(WRITES_OF_A_LIFE * customers);
+    // Passwords are checked one after another: many at once are refused.
+    let passwords = &Semaphore::new(1);
     let all = (0..customers).map(|number| async move {
         let who = Credentials {
             user_id: format!("{name}-{number}@example.com"),
             user_name: format!("Reader {number}"),
             password: format!("r3ader-{number}-Zebra!"),
         };
+        let turn = passwords.acquire().await?;
         client.register(&who, "en").await?;
+        drop(turn);
         let mut reader = Reader::new(client.clone());
         for life in 0..lives {
             if life.is_multiple_of(LIVES_OF_A_TOKEN) {
+                let _turn = passwords.acquire().await?;
                 reader.log_in(&who).await?;
             }
             reader.live().await?;

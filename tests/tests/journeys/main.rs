@@ -19,6 +19,7 @@ mod ownership;
 mod plumbing;
 mod raw;
 mod read_your_writes;
+mod rebuild;
 mod roles;
 mod scene;
 mod secrets_scan;

@@ -8,6 +8,7 @@
 mod agreement;
 mod latency;
 mod read_your_writes;
+mod rebuild;
 mod siege;
 
 use std::path::PathBuf;
@@ -43,6 +44,9 @@ struct Arguments {
     /// half of them while loan-status is disturbed.
     #[arg(long, value_name = "TIMES", num_args = 0..=1, default_missing_value = "10000")]
     read_your_writes: Option<u32>,
+    /// Measures nothing but a rebuild of the read model with so many loans.
+    #[arg(long, value_name = "LOANS", num_args = 0..=1, default_missing_value = "100000")]
+    rebuild: Option<i64>,
 }
 
 /// One measured figure beside its goal.
@@ -89,6 +93,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if let Some(times) = arguments.read_your_writes {
         settle(&client).await?;
         return read_your_writes::measure(&mut stack, &client, &db, times).await;
+    }
+    if let Some(loans) = arguments.rebuild {
+        settle(&client).await?;
+        return rebuild::measure(&stack, &db, loans).await;
     }
 
     figures.push(start_to_ready(&mut stack).await?);

@@ -5,5 +5,5 @@ mod delivery;
 mod letters;
 mod loans;
 mod outages;
-mod replay;
+pub(crate) mod replay;
 mod services;

@@ -17,7 +17,7 @@ use crate::by_hand::{Seen, read};
 use crate::plumbing::until;
 
 /// Loans in every state, with repayments booked, refused and rejected.
-async fn busy_journey() -> Result<Journey> {
+pub(crate) async fn busy_journey() -> Result<Journey> {
     let journey = Journey::start().await?;
     let client = &journey.client;
     let officer = client.officer().await?;
