@@ -235,14 +235,24 @@ pub(super) async fn work_within(
             (Ok(_), _) => {}
         }
     }
-    match in_savepoint(tx, subscriptions, &handled).await {
-        Ok(()) => return Ok(left_out),
+    Ok(left_out + apply_within(tx, subscriptions, &handled).await?)
+}
+
+/// The same with events that may come from anywhere.
+pub(super) async fn apply_within(
+    tx: &mut PgConnection,
+    subscriptions: &Subscriptions,
+    events: &[&ReceivedEvent],
+) -> Result<usize, Outage> {
+    match in_savepoint(tx, subscriptions, events).await {
+        Ok(()) => return Ok(0),
         Err(Failure::Outage(outage)) => return Err(outage),
         Err(Failure::CutOff(error)) => return Err(error.into()),
         Err(Failure::Handler(_)) => {}
     }
-    for event in handled {
-        match in_savepoint(tx, subscriptions, &[event]).await {
+    let mut left_out = 0;
+    for event in events {
+        match in_savepoint(tx, subscriptions, &[*event]).await {
             Ok(()) => {}
             Err(Failure::Outage(outage)) => return Err(outage),
             Err(Failure::CutOff(error)) => return Err(error.into()),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::batch::{self, Incoming};
 use super::context::Context;
 use super::subscriptions::Subscriptions;
+use crate::event::ReceivedEvent;
 use crate::kafka::{Broker, Log};
 
 /// How long one question to the broker may take.
@@ -287,6 +288,21 @@ fn is_final(error: &KafkaError) -> bool {
             ]
             .contains(&code)
         })
+}
+
+/// Works on events that somebody has kept, as [`Replay::work`] does on those of the
+/// topics. Says how many were left out.
+///
+/// # Errors
+/// If the database is away; then the transaction is not to be committed.
+pub async fn work_on_kept(
+    tx: &mut PgConnection,
+    subscriptions: &Subscriptions,
+    events: &[ReceivedEvent],
+) -> Result<usize, ReplayError> {
+    let handled: Vec<_> = events.iter().filter(|event| subscriptions.handles(event)).collect();
+    let left_out = batch::apply_within(tx, subscriptions, &handled).await;
+    left_out.map_err(|outage| ReplayError::Database(outage.error))
 }
 
 /// How far the consumer group has come: the next place in each partition of
