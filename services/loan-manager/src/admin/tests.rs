@@ -73,3 +73,30 @@ async fn events_are_told_again_under_their_ids_and_in_their_words(pool: PgPool) 
     operators.post_ids("/admin/events/republish", &ids).await;
     assert_eq!(sent_ids(&desk).await, ids);
 }
+
+#[sqlx::test(migrations = "./migrations")]
+async fn all_that_was_told_is_given_page_by_page(pool: PgPool) {
+    //
+    let desk = Desk::new(pool);
+    let operators = operators(&desk);
+    desk.loan(1_000, LoanStatus::Executed).await;
+    let told = desk.outbox().await;
+    let (mut given, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = operators.get(&format!("/admin/events?size=3{after}")).await;
+        given.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(given.len(), told.len());
+    for event in &given {
+        let payload: serde_json::Value =
+            serde_json::from_str(event["payload"].as_str().unwrap()).unwrap();
+        let same = told.iter().any(|told| {
+            told.payload == payload
+                && json!(told.event_type) == event["eventType"]
+                && json!(told.key) == event["key"]
+        });
+        assert!(same, "{event}");
+    }
+}

@@ -1,9 +1,11 @@
 //! `history`: what was told of each request, for ever.
 
 use ::events::{LoanExecuted, LoanJudged, LoanRepaid, LoanRequestReceived, LoanRequestRejected};
+use common::admin::Selection;
 use common::db::ExpectRows as _;
 use common::event::{Event, NewEvent};
-use sqlx::{FromRow, PgConnection};
+use serde::Serialize;
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -32,14 +34,37 @@ pub async fn append(tx: &mut PgConnection, events: &[NewEvent]) -> Result<(), sq
     done.expect_rows(events.len() as u64)
 }
 
-#[derive(FromRow)]
-struct Row {
-    event_id: Uuid,
-    loan_request_id: Uuid,
-    event_type: String,
-    key: String,
-    occurred_at: OffsetDateTime,
-    payload: String,
+/// An event as it was told.
+#[derive(Debug, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// `ce_id`.
+    pub event_id: Uuid,
+    /// The request.
+    pub loan_request_id: Uuid,
+    /// `ce_type`.
+    pub event_type: String,
+    /// The message's key.
+    pub key: String,
+    /// `ce_time`.
+    #[serde(with = "time::serde::rfc3339")]
+    pub occurred_at: OffsetDateTime,
+    /// The payload's JSON text.
+    pub payload: String,
+}
+
+/// Those of a selection, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn told(pool: &PgPool, selection: &Selection) -> Result<Vec<Told>, sqlx::Error> {
+    const KEY: &str = "event_id";
+    let mut query = QueryBuilder::new(
+        "SELECT event_id, loan_request_id, event_type, key, occurred_at, payload FROM history",
+    );
+    selection.push_where(&mut query, KEY);
+    selection.push_order(&mut query, KEY);
+    query.build_query_as().fetch_all(pool).await
 }
 
 /// These events as they were told the first time, in the order of their ids, which
@@ -48,7 +73,7 @@ struct Row {
 /// # Errors
 /// What the database says.
 pub async fn events(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<NewEvent>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<Told> = sqlx::query_as(
         "SELECT event_id, loan_request_id, event_type, key, occurred_at, payload
          FROM history WHERE event_id = ANY($1) ORDER BY event_id",
     )
@@ -58,7 +83,7 @@ pub async fn events(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<NewEvent>
     rows.into_iter().map(event).collect()
 }
 
-fn event(row: Row) -> Result<NewEvent, sqlx::Error> {
+fn event(row: Told) -> Result<NewEvent, sqlx::Error> {
     let event_type = [
         LoanRequestReceived::TYPE,
         LoanRequestRejected::TYPE,
