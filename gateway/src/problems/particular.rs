@@ -186,6 +186,48 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "not-shown-yet",
+        &[202],
+        [
+            "Accepted, and not shown yet",
+            "What minVersion names was accepted, but the status does not show it yet. Nothing older is shown instead.",
+            "Ask again after the seconds in Retry-After. Prefer: wait=n waits up to 10 seconds for it. After a 202 of POST /loanRequests look at its Location too: if that is 404, nothing came of the request.",
+        ],
+        [
+            "접수되었으나 아직 표시되지 않음",
+            "minVersion이 가리키는 변경은 접수되었지만 상태 조회에 아직 반영되지 않았습니다. 대신 이전 내용을 보여 드리지는 않습니다.",
+            "Retry-After에 적힌 시간(초)이 지난 뒤 다시 조회해 주십시오. Prefer: wait=n을 보내면 최대 10초까지 기다립니다. POST /loanRequests의 응답이 202였다면 Location도 확인해 주십시오. 404이면 그 요청은 성립하지 않은 것입니다.",
+        ],
+    ),
+    kind(
+        "rebuild-under-way",
+        &[409],
+        [
+            "A rebuild is under way",
+            "loan-status is making its read model anew already, here or on another instance. Only operators are answered this.",
+            "Look at GET /admin/rebuild, and begin when it is over.",
+        ],
+        [
+            "재구축이 진행 중",
+            "loan-status의 조회 모델이 이 인스턴스나 다른 인스턴스에서 이미 재구축되고 있습니다. 운영자에게만 나가는 응답입니다.",
+            "GET /admin/rebuild로 진행 상황을 보고, 끝난 뒤 다시 시작해 주십시오.",
+        ],
+    ),
+    kind(
+        "history-not-wanted",
+        &[409],
+        [
+            "No rebuild waits for this",
+            "Events that loan-manager has kept were handed in, and no rebuild of this instance waits for them. Only operators are answered this.",
+            "Hand them in to the instance that rebuilds, while its phase is history.",
+        ],
+        [
+            "기다리는 재구축이 없음",
+            "loan-manager가 보관한 이벤트를 받았지만, 이 인스턴스에는 그것을 기다리는 재구축이 없습니다. 운영자에게만 나가는 응답입니다.",
+            "재구축 중인 인스턴스에, 그 단계가 history인 동안 전달해 주십시오.",
+        ],
+    ),
+    kind(
         "too-many-streams",
         &[429],
         [

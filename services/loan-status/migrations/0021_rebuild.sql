@@ -6,7 +6,10 @@ CREATE TABLE rebuild (
     rebuild_id   uuid        NOT NULL,
     -- Compares only, and changes nothing.
     verify_only  boolean     NOT NULL,
-    phase        text        NOT NULL CHECK (phase IN ('reading', 'waiting', 'comparing', 'done', 'failed')),
+    -- Begins with what loan-manager keeps, and not with the topics alone.
+    from_owner   boolean     NOT NULL,
+    phase        text        NOT NULL
+                 CHECK (phase IN ('history', 'reading', 'waiting', 'comparing', 'done', 'failed')),
     events_total bigint      NOT NULL DEFAULT 0 CHECK (events_total >= 0),
     events_read  bigint      NOT NULL DEFAULT 0 CHECK (events_read >= 0),
     -- Events that cannot be worked on: among the dead letters, if they ever came.
@@ -17,5 +20,7 @@ CREATE TABLE rebuild (
     -- How the two models differed, once that is known.
     difference   jsonb,
     -- Why it failed, for a person.
-    reason       text        CHECK ((reason IS NOT NULL) = (phase = 'failed'))
+    reason       text        CHECK ((reason IS NOT NULL) = (phase = 'failed')),
+    -- It failed because the topics are not kept from their beginning any more.
+    is_cut       boolean     NOT NULL DEFAULT false
 );

@@ -1,6 +1,7 @@
 //! The wiring.
 
 use common::db::Db;
+use common::kafka::Broker;
 use common::service::{Context, Wired};
 
 use crate::config::Config;
@@ -8,7 +9,9 @@ use crate::http::stream_loan_status::follow_feed::{FollowFeed, follow_feed};
 use crate::http::stream_loan_status::hub::Hub;
 use crate::http::until_shown::waiting_room::WaitingRoom;
 use crate::http::until_shown::watch_versions::{WatchVersions, watch_versions};
+use crate::tasks::rebuild_read_model::{Rebuilder, rebuild_read_model};
 use crate::usecases::begin_generation::{Generation, begin_generation};
+use crate::usecases::order_rebuild::orders;
 use crate::{admin, events, http, store};
 
 /// The service, for `common::service::run`.
@@ -39,7 +42,20 @@ impl common::service::App for App {
             follow_feed(follower, stop).await;
             Ok(())
         });
-        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
+        let (orders, placed) = orders();
+        let admin = admin::router(admin::Admin { db: ctx.db.clone(), orders });
+        let subscriptions = events::subscriptions(events::group_of(config.read_model_generation));
+        let rebuilder = Rebuilder {
+            db: ctx.db.clone(),
+            clock: ctx.clock.clone(),
+            broker: Broker::try_of(&ctx.settings)?,
+            subscriptions: subscriptions.clone(),
+        };
+        let stop = soft.clone();
+        let rebuilding = Box::pin(async move {
+            rebuild_read_model(rebuilder, placed, stop).await;
+            Ok(())
+        });
         let versions = &config.versions;
         let room = WaitingRoom::new(versions.waits_max());
         let watcher = WatchVersions {
@@ -58,8 +74,12 @@ impl common::service::App for App {
         Ok(Wired {
             router,
             admin,
-            subscriptions: events::subscriptions(events::group_of(config.read_model_generation)),
-            tasks: vec![("follow_feed", following), ("watch_versions", watching)],
+            subscriptions,
+            tasks: vec![
+                ("follow_feed", following),
+                ("watch_versions", watching),
+                ("rebuild_read_model", rebuilding),
+            ],
         })
     }
 

@@ -8,6 +8,7 @@ use common::problem::Problem;
 
 use crate::http::stream_loan_status::hub::Full;
 use crate::http::until_shown::Applied;
+use crate::usecases::order_rebuild::Refused;
 
 /// When it is worth asking for a stream again.
 const STREAM_RETRY: Duration = Duration::from_secs(10);
@@ -33,6 +34,9 @@ pub enum Error {
     /// What the client has written is not shown yet. No failure: it was accepted.
     #[error("not shown yet")]
     NotShownYet(Applied),
+    /// A rebuild does not begin, or does not take what it is given.
+    #[error("no rebuild")]
+    NoRebuild(#[from] Refused),
     /// This instance is about to end.
     #[error("shutting down")]
     ShuttingDown,
@@ -79,7 +83,15 @@ impl From<Error> for Problem {
                 .retry_after(NOT_SHOWN_RETRY),
                 |problem, (name, value)| problem.with_header(name, value),
             ),
-            Error::ShuttingDown => {
+            Error::NoRebuild(Refused::UnderWay) => {
+                Self::conflict("rebuild-under-way", "The read model is being made anew already.")
+            }
+            Error::NoRebuild(Refused::NotWanted) => Self::conflict(
+                "history-not-wanted",
+                "No rebuild of this instance waits for what loan-manager has kept.",
+            ),
+            Error::NoRebuild(Refused::Database(error)) => Self::from_sqlx(&error),
+            Error::ShuttingDown | Error::NoRebuild(Refused::Ending) => {
                 Self::unavailable("This instance is about to end; another one answers.")
             }
             Error::Request(problem) => problem,

@@ -34,6 +34,10 @@ impl Rows {
     const fn contradict(&self) -> bool {
         self.changed > 0 || self.surplus > 0
     }
+
+    const fn without_surplus(self) -> Self {
+        Self { surplus: 0, ..self }
+    }
 }
 
 impl Difference {
@@ -41,6 +45,17 @@ impl Difference {
     #[must_use]
     pub const fn total(&self) -> i64 {
         self.entries.total() + self.loans.total() + self.cancellations.total()
+    }
+
+    /// The same without what only the served model knows: where not all events are
+    /// known any more, it proves nothing.
+    #[must_use]
+    pub const fn without_surplus(self) -> Self {
+        Self {
+            entries: self.entries.without_surplus(),
+            loans: self.loans.without_surplus(),
+            cancellations: self.cancellations.without_surplus(),
+        }
     }
 
     /// Whether somebody may have been shown what is not true. Then the feed becomes

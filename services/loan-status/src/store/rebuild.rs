@@ -15,7 +15,9 @@ pub struct Rebuild {
     pub rebuild_id: Uuid,
     /// Compares only.
     pub verify_only: bool,
-    /// What it does: `reading`, `waiting`, `comparing`, `done` or `failed`.
+    /// Begins with what loan-manager keeps.
+    pub from_owner: bool,
+    /// What it does: `history`, `reading`, `waiting`, `comparing`, `done` or `failed`.
     pub phase: String,
     /// How many events there are.
     pub events_total: i64,
@@ -31,6 +33,8 @@ pub struct Rebuild {
     pub difference: Option<Json<Difference>>,
     /// Why it failed.
     pub reason: Option<String>,
+    /// Whether that is because the topics are not kept from their beginning.
+    pub is_cut: bool,
 }
 
 /// The last one, if there ever was one.
@@ -39,8 +43,8 @@ pub struct Rebuild {
 /// What the database says.
 pub async fn find(pool: &PgPool) -> Result<Option<Rebuild>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT rebuild_id, verify_only, phase, events_total, events_read, left_out, begun_at, seen_at,
-                difference, reason
+        "SELECT rebuild_id, verify_only, from_owner, phase, events_total, events_read, left_out, begun_at,
+                seen_at, difference, reason, is_cut
            FROM rebuild",
     )
     .fetch_optional(pool)
@@ -55,18 +59,20 @@ pub async fn begin(
     pool: &PgPool,
     rebuild_id: Uuid,
     verify_only: bool,
+    from_owner: bool,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO rebuild (rebuild_id, verify_only, phase, begun_at, seen_at)
-         VALUES ($1, $2, 'reading', $3, $3)
+        "INSERT INTO rebuild (rebuild_id, verify_only, from_owner, phase, begun_at, seen_at)
+         VALUES ($1, $2, $3, CASE WHEN $3 THEN 'history' ELSE 'reading' END, $4, $4)
          ON CONFLICT (only_row) DO UPDATE SET
-            rebuild_id = excluded.rebuild_id, verify_only = excluded.verify_only, phase = excluded.phase,
-            events_total = 0, events_read = 0, left_out = 0, begun_at = excluded.begun_at,
-            seen_at = excluded.seen_at, difference = NULL, reason = NULL",
+            rebuild_id = excluded.rebuild_id, verify_only = excluded.verify_only,
+            from_owner = excluded.from_owner, phase = excluded.phase, events_total = 0, events_read = 0, left_out = 0, begun_at = excluded.begun_at,
+            seen_at = excluded.seen_at, difference = NULL, reason = NULL, is_cut = false",
     )
     .bind(rebuild_id)
     .bind(verify_only)
+    .bind(from_owner)
     .bind(now)
     .execute(pool)
     .await?;
@@ -80,7 +86,7 @@ pub async fn begin(
 pub async fn update(pool: &PgPool, rebuild: &Rebuild) -> Result<(), sqlx::Error> {
     let done = sqlx::query(
         "UPDATE rebuild SET phase = $2, events_total = $3, events_read = $4, left_out = $5, seen_at = $6,
-                difference = $7, reason = $8
+                difference = $7, reason = $8, is_cut = $9
           WHERE rebuild_id = $1",
     )
     .bind(rebuild.rebuild_id)
@@ -91,6 +97,7 @@ pub async fn update(pool: &PgPool, rebuild: &Rebuild) -> Result<(), sqlx::Error>
     .bind(rebuild.seen_at)
     .bind(rebuild.difference)
     .bind(&rebuild.reason)
+    .bind(rebuild.is_cut)
     .execute(pool)
     .await?;
     done.expect_rows(1)

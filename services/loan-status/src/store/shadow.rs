@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ::events::LoanRequestRejected;
 use common::db::{Db, ExpectRows as _};
+use common::event::Event as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -104,6 +106,28 @@ pub async fn begin_late(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("SELECT last_id FROM feed_counter").fetch_one(tx).await
 }
 
+/// Where the topic of the compensations is not kept from its beginning: what was
+/// rejected is compensated, always, and when that was is taken over from the served
+/// model, or else from the rejection.
+///
+/// # Errors
+/// What the database says.
+pub async fn assume_cancellations(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO cancellation (loan_request_id, cancelled_at)
+         SELECT DISTINCT ON (entry.loan_request_id)
+                entry.loan_request_id, COALESCE(live.cancelled_at, entry.occurred_at)
+           FROM entry LEFT JOIN live_cancellation AS live USING (loan_request_id)
+          WHERE entry.event_type = $1
+          ORDER BY entry.loan_request_id, entry.id
+         ON CONFLICT (loan_request_id) DO NOTHING",
+    )
+    .bind(LoanRequestRejected::TYPE)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Keeps everybody from writing to the served model until the transaction ends.
 ///
 /// # Errors
@@ -177,7 +201,8 @@ async fn rows(
     Ok(Rows { missing, changed, surplus })
 }
 
-/// Brings the served model to this one: what no event tells of goes, what differs
+/// Brings the served model to this one: what no event tells of goes (unless it is
+/// `difference` that does not say so), what differs
 /// is mended under its number, and what is missing comes to the end of the feed,
 /// also what the consumer has not come to yet; it will find it there.
 /// `difference` is what [`compare`] has just said.
@@ -190,13 +215,15 @@ pub async fn apply(tx: &mut PgConnection, difference: &Difference) -> Result<(),
         ("loan", "loan_id", LOAN, difference.loans),
         ("cancellation", "loan_request_id", CANCELLATION, difference.cancellations),
     ] {
-        let surplus = sqlx::query(AssertSqlSafe(format!(
-            "DELETE FROM live_{table} AS live
-              WHERE NOT EXISTS (SELECT 1 FROM {table} AS made WHERE made.{key} = live.{key})"
-        )))
-        .execute(&mut *tx)
-        .await?;
-        surplus.expect_rows(rows.surplus.unsigned_abs())?;
+        if rows.surplus > 0 {
+            let surplus = sqlx::query(AssertSqlSafe(format!(
+                "DELETE FROM live_{table} AS live
+                  WHERE NOT EXISTS (SELECT 1 FROM {table} AS made WHERE made.{key} = live.{key})"
+            )))
+            .execute(&mut *tx)
+            .await?;
+            surplus.expect_rows(rows.surplus.unsigned_abs())?;
+        }
         let (live, made) = (of("live", columns), of("made", columns));
         let changed = sqlx::query(AssertSqlSafe(format!(
             "UPDATE live_{table} AS live SET ({columns}) = ROW ({made}) FROM {table} AS made

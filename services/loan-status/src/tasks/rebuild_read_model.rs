@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::rebuild::Difference;
 use crate::store;
 use crate::store::rebuild::Rebuild;
-use crate::usecases::order_rebuild::{Order, Refused};
+use crate::usecases::order_rebuild::{History, Order, Placed, Plan, Refused};
 use crate::usecases::swap_read_model::{SwapError, swap_read_model};
 
 /// How many messages are applied in one transaction.
@@ -33,6 +33,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(500);
 /// How long the consumer may take to come to where this one has read: they can
 /// only be compared then.
 const CONSUMER_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the next page of what loan-manager has kept may take.
+const HISTORY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often the consumer is asked where it is.
 const CONSUMER_ASKED_EVERY: Duration = Duration::from_millis(500);
@@ -60,13 +63,15 @@ pub struct Rebuilder {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(
-        "the beginning is not kept any more: {0}; nothing was changed, because what came before is not known"
+        "the beginning is not kept any more: {0}; nothing was changed. loan-manager keeps what it has told: begin with that"
     )]
     BeginningCut(String),
     #[error(
         "the consumer is {0} messages behind and does not come: nothing can be compared, nothing was changed"
     )]
     ConsumerBehind(u64),
+    #[error("what loan-manager has kept was not handed in; nothing was changed")]
+    NoHistory,
     #[error(transparent)]
     Replay(#[from] ReplayError),
     #[error("the database failed; nothing was changed")]
@@ -94,18 +99,15 @@ impl Retryable for Failed {
 }
 
 /// Works on orders until the shutdown, one at a time.
-pub async fn rebuild_read_model(
-    rebuilder: Rebuilder,
-    mut orders: mpsc::Receiver<Order>,
-    shutdown: CancellationToken,
-) {
+pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: CancellationToken) {
+    let Placed { mut orders, mut history } = placed;
     loop {
         let order = tokio::select! {
             () = shutdown.cancelled() => return,
             order = orders.recv() => order,
         };
         let Some(order) = order else { return };
-        let begun = rebuilder.begin(order.verify_only).await;
+        let begun = rebuilder.begin(order.plan).await;
         let (shadow, rebuild) = match begun {
             Ok(begun) => begun,
             Err(refused) => {
@@ -120,7 +122,7 @@ pub async fn rebuild_read_model(
         };
         let _ = order.answer.send(Ok(rebuild.rebuild_id));
         tokio::select! {
-            () = rebuilder.run(shadow, rebuild) => {}
+            () = rebuilder.run(shadow, rebuild, &mut history) => {}
             () = refuse(&mut orders) => return,
             () = shutdown.cancelled() => return,
         }
@@ -136,7 +138,8 @@ async fn refuse(orders: &mut mpsc::Receiver<Order>) {
 
 impl Rebuilder {
     /// Opens the session, if no other instance has one.
-    async fn begin(&self, verify_only: bool) -> Result<(Db, Rebuild), Refused> {
+    async fn begin(&self, plan: Plan) -> Result<(Db, Rebuild), Refused> {
+        let Plan { verify_only, from_owner } = plan;
         let pool = self.db.pool();
         let begin = async {
             let shadow = store::shadow::open(&pool.connect_options()).await?;
@@ -144,16 +147,16 @@ impl Rebuilder {
                 return Ok(None);
             }
             let now = self.clock.now();
-            store::rebuild::begin(pool, self.clock.new_id(), verify_only, now).await?;
+            store::rebuild::begin(pool, self.clock.new_id(), verify_only, from_owner, now).await?;
             Ok(store::rebuild::find(pool).await?.map(|rebuild| (shadow, rebuild)))
         };
         begin.await.map_err(Refused::Database)?.ok_or(Refused::UnderWay)
     }
 
-    async fn run(&self, shadow: Db, mut rebuild: Rebuild) {
+    async fn run(&self, shadow: Db, mut rebuild: Rebuild, history: &mut mpsc::Receiver<History>) {
         tracing::info!(verify_only = rebuild.verify_only, "the read model is made anew");
         let began = Instant::now();
-        match self.work(&shadow, &mut rebuild).await {
+        match self.work(&shadow, &mut rebuild, history).await {
             Ok(difference) => {
                 rebuild.phase = "done".to_owned();
                 rebuild.difference = Some(Json(difference));
@@ -167,6 +170,7 @@ impl Rebuilder {
             Err(failed) => {
                 rebuild.phase = "failed".to_owned();
                 rebuild.reason = Some(failed.to_string());
+                rebuild.is_cut = matches!(failed, Failed::BeginningCut(_));
                 let error = match &failed {
                     Failed::Database(error) | Failed::Replay(ReplayError::Database(error)) => {
                         common::db::described(error)
@@ -187,9 +191,14 @@ impl Rebuilder {
         store::rebuild::update(self.db.pool(), rebuild).await
     }
 
-    async fn work(&self, shadow: &Db, rebuild: &mut Rebuild) -> Result<Difference, Failed> {
+    async fn work(
+        &self,
+        shadow: &Db,
+        rebuild: &mut Rebuild,
+        history: &mut mpsc::Receiver<History>,
+    ) -> Result<Difference, Failed> {
         let replay = Replay::open(&self.broker, self.subscriptions.clone(), BATCH_MAX).await?;
-        let outcome = self.read_and_compare(shadow, rebuild, &replay).await;
+        let outcome = self.read_and_compare(shadow, rebuild, &replay, history).await;
         replay.close().await;
         outcome
     }
@@ -199,11 +208,26 @@ impl Rebuilder {
         shadow: &Db,
         rebuild: &mut Rebuild,
         replay: &Replay,
+        history: &mut mpsc::Receiver<History>,
     ) -> Result<Difference, Failed> {
-        whole(replay.beginnings())?;
+        let plan = Plan { verify_only: rebuild.verify_only, from_owner: rebuild.from_owner };
+        let cut = cut(replay.beginnings());
+        if plan.from_owner {
+            self.take_history(shadow, rebuild, history).await?;
+        } else if !cut.is_empty() {
+            return Err(Failed::BeginningCut(cut.join(", ")));
+        }
+        let taken = rebuild.events_read;
         let ends = replay.ends().await?;
-        rebuild.events_total = signed(replay.count_up_to(&ends));
+        rebuild.events_total = taken + signed(replay.count_up_to(&ends));
         self.read(shadow, rebuild, replay, &ends).await?;
+        if !cut.is_empty() {
+            shadow
+                .in_tx("assume_cancellations", async |tx| {
+                    store::shadow::assume_cancellations(tx).await
+                })
+                .await?;
+        }
         self.wait_for_consumer(rebuild, &ends).await?;
         rebuild.phase = "comparing".to_owned();
         self.report(rebuild).await?;
@@ -211,10 +235,9 @@ impl Rebuilder {
             shadow.in_tx("begin_late", async |tx| store::shadow::begin_late(tx).await).await?;
         for _ in 0..CATCH_UPS {
             let ends = replay.ends().await?;
-            rebuild.events_total = signed(replay.count_up_to(&ends));
+            rebuild.events_total = taken + signed(replay.count_up_to(&ends));
             self.read(shadow, rebuild, replay, &ends).await?;
         }
-        let verify_only = rebuild.verify_only;
         let swapping = shadow.in_tx("swap_read_model", async |tx| {
             store::shadow::lock_live(tx).await?;
             // What was ever written to the served model was in Kafka before.
@@ -226,13 +249,47 @@ impl Rebuilder {
                 }
                 replay.work(tx, &batch).await?;
             }
-            Ok::<_, Failed>(swap_read_model(tx, on_time, verify_only).await?)
+            Ok::<_, Failed>(swap_read_model(tx, on_time, plan).await?)
         });
         let locked = Instant::now();
         let outcome = timeout(LOCKED_MAX, swapping).await.map_err(|_| Failed::TooLong)?;
         let locked_ms = locked.elapsed().as_millis();
         tracing::info!(locked_ms, "the read model can be written to again");
         outcome
+    }
+
+    /// Applies what loan-manager has kept, as it is handed in.
+    async fn take_history(
+        &self,
+        shadow: &Db,
+        rebuild: &mut Rebuild,
+        history: &mut mpsc::Receiver<History>,
+    ) -> Result<(), Failed> {
+        loop {
+            let page = timeout(HISTORY_WITHIN, history.recv()).await;
+            let Ok(Some(page)) = page else { return Err(Failed::NoHistory) };
+            if page.rebuild_id != rebuild.rebuild_id {
+                // Of an earlier one; not to answer says so.
+                continue;
+            }
+            let left_out = shadow
+                .in_tx("take_history", async |tx| {
+                    let events = &page.events;
+                    Ok::<_, Failed>(replay::work_on_kept(tx, &self.subscriptions, events).await?)
+                })
+                .await?;
+            rebuild.events_read += signed(page.events.len() as u64);
+            rebuild.left_out += signed(left_out as u64);
+            if page.is_last {
+                rebuild.phase = "reading".to_owned();
+            }
+            self.report(rebuild).await?;
+            // Whoever handed it in may have gone.
+            let _ = page.taken.send(());
+            if page.is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Applies everything up to `ends`, and says how far it is.
@@ -283,14 +340,13 @@ impl Rebuilder {
     }
 }
 
-/// Whether the topics are kept from their beginning.
-fn whole(beginnings: &Places) -> Result<(), Failed> {
-    let cut: Vec<String> = beginnings
+/// Where topics are not kept from their beginning.
+fn cut(beginnings: &Places) -> Vec<String> {
+    beginnings
         .iter()
         .filter(|(_, place)| **place > 0)
         .map(|((topic, partition), place)| format!("{topic}/{partition} begins at {place}"))
-        .collect();
-    if cut.is_empty() { Ok(()) } else { Err(Failed::BeginningCut(cut.join(", "))) }
+        .collect()
 }
 
 fn signed(count: u64) -> i64 {
@@ -306,8 +362,7 @@ mod tests {
         let places = |second| {
             Places::from([(("topic".to_owned(), 0), 0), (("topic".to_owned(), 1), second)])
         };
-        assert!(whole(&places(0)).is_ok());
-        let Err(Failed::BeginningCut(cut)) = whole(&places(17)) else { panic!("it is cut") };
-        assert_eq!(cut, "topic/1 begins at 17");
+        assert_eq!(cut(&places(0)), Vec::<String>::new());
+        assert_eq!(cut(&places(17)), ["topic/1 begins at 17"]);
     }
 }

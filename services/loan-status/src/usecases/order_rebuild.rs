@@ -1,26 +1,52 @@
 //! A rebuild of the read model is asked for.
 
+use common::event::ReceivedEvent;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 /// Orders that wait to be looked at. One is worked on; the others are told so.
 const ORDERS_MAX: usize = 8;
 
+/// What is to be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Compare only.
+    pub verify_only: bool,
+    /// Begin with the events that loan-manager has kept, which will be handed in.
+    pub from_owner: bool,
+}
+
 /// A rebuild that somebody asks for.
 #[derive(Debug)]
 pub struct Order {
-    /// Compare only.
-    pub verify_only: bool,
+    /// What.
+    pub plan: Plan,
     /// Where to say whether it has begun.
     pub answer: oneshot::Sender<Result<Uuid, Refused>>,
 }
 
-/// Why a rebuild does not begin.
+/// Events that loan-manager has kept.
+#[derive(Debug)]
+pub struct History {
+    /// For which rebuild.
+    pub rebuild_id: Uuid,
+    /// The events.
+    pub events: Vec<ReceivedEvent>,
+    /// Whether these are the last.
+    pub is_last: bool,
+    /// Where to say that they were taken.
+    pub taken: oneshot::Sender<()>,
+}
+
+/// Why a rebuild does not begin, or does not take what it is given.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// Another one is under way, here or on another instance.
     #[error("a rebuild is under way")]
     UnderWay,
+    /// No rebuild of this instance waits for that.
+    #[error("no such rebuild waits for it here")]
+    NotWanted,
     /// This instance is about to end.
     #[error("shutting down")]
     Ending,
@@ -31,25 +57,54 @@ pub enum Refused {
 
 /// Where orders are placed.
 #[derive(Clone, Debug)]
-pub struct Orders(mpsc::Sender<Order>);
+pub struct Orders {
+    orders: mpsc::Sender<Order>,
+    history: mpsc::Sender<History>,
+}
+
+/// Where orders come out.
+#[derive(Debug)]
+pub struct Placed {
+    /// The orders.
+    pub orders: mpsc::Receiver<Order>,
+    /// What is handed in for the one that is worked on.
+    pub history: mpsc::Receiver<History>,
+}
 
 /// Where orders are placed, and where they come out.
 #[must_use]
-pub fn orders() -> (Orders, mpsc::Receiver<Order>) {
-    let (sender, receiver) = mpsc::channel(ORDERS_MAX);
-    (Orders(sender), receiver)
+pub fn orders() -> (Orders, Placed) {
+    let (orders, placed_orders) = mpsc::channel(ORDERS_MAX);
+    let (history, placed_history) = mpsc::channel(1);
+    (Orders { orders, history }, Placed { orders: placed_orders, history: placed_history })
 }
 
 /// Has a rebuild begin; says which it is.
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn order_rebuild(orders: &Orders, verify_only: bool) -> Result<Uuid, Refused> {
+pub async fn order_rebuild(orders: &Orders, plan: Plan) -> Result<Uuid, Refused> {
     let (answer, answered) = oneshot::channel();
-    let order = Order { verify_only, answer };
-    match orders.0.try_send(order) {
+    match orders.orders.try_send(Order { plan, answer }) {
         Ok(()) => answered.await.unwrap_or(Err(Refused::Ending)),
         Err(mpsc::error::TrySendError::Full(_)) => Err(Refused::UnderWay),
         Err(mpsc::error::TrySendError::Closed(_)) => Err(Refused::Ending),
     }
+}
+
+/// Hands in events that loan-manager has kept, in any order and as often as one
+/// likes; returns when they were applied.
+///
+/// # Errors
+/// [`Refused`].
+pub async fn hand_in_history(
+    orders: &Orders,
+    rebuild_id: Uuid,
+    events: Vec<ReceivedEvent>,
+    is_last: bool,
+) -> Result<(), Refused> {
+    let (taken, was_taken) = oneshot::channel();
+    let history = History { rebuild_id, events, is_last, taken };
+    orders.history.try_send(history).map_err(|_| Refused::NotWanted)?;
+    was_taken.await.map_err(|_| Refused::NotWanted)
 }

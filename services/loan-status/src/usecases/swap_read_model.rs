@@ -3,6 +3,7 @@
 
 use sqlx::PgConnection;
 
+use super::order_rebuild::Plan;
 use crate::domain::rebuild::Difference;
 use crate::store;
 
@@ -20,21 +21,27 @@ pub enum SwapError {
 /// Says how the two differ, and brings the served one to the other unless it is
 /// only to be verified. Works in the session of the model that was made anew,
 /// which holds the served one's lock. What is behind the entry `on_time` the
-/// consumer need not have come to, and it is no difference.
+/// consumer need not have come to, and it is no difference. Where not all events are
+/// in the topics any more, what only the served model knows stays: it may be older
+/// than what its owner has kept.
 ///
 /// # Errors
 /// [`SwapError`].
 pub async fn swap_read_model(
     tx: &mut PgConnection,
     on_time: i64,
-    verify_only: bool,
+    plan: Plan,
 ) -> Result<Difference, SwapError> {
     let difference = store::shadow::compare(tx, Some(on_time)).await?;
-    if verify_only || difference.total() == 0 {
+    let of_weight = |difference: Difference| {
+        if plan.from_owner { difference.without_surplus() } else { difference }
+    };
+    let to_mend = of_weight(difference);
+    if plan.verify_only || to_mend.total() == 0 {
         return Ok(difference);
     }
-    store::shadow::apply(tx, &difference).await?;
-    let left = store::shadow::compare(tx, None).await?;
+    store::shadow::apply(tx, &to_mend).await?;
+    let left = of_weight(store::shadow::compare(tx, None).await?);
     if left.total() > 0 {
         return Err(SwapError::StillDiffer(left.total()));
     }

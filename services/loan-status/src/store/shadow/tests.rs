@@ -13,6 +13,7 @@ use crate::domain::feed_id::FeedId;
 use crate::events::subscriptions;
 use crate::events::testing::{Story, new_id};
 use crate::store;
+use crate::usecases::order_rebuild::Plan;
 use crate::usecases::swap_read_model::swap_read_model;
 
 /// The served model and the one that is made anew.
@@ -57,9 +58,13 @@ impl Models {
     }
 
     async fn swap(&self, on_time: i64, verify_only: bool) -> Difference {
+        self.follow(on_time, Plan { verify_only, from_owner: false }).await
+    }
+
+    async fn follow(&self, on_time: i64, plan: Plan) -> Difference {
         let mut tx = self.made.pool().begin().await.unwrap();
         lock_live(&mut tx).await.unwrap();
-        let difference = swap_read_model(&mut tx, on_time, verify_only).await.unwrap();
+        let difference = swap_read_model(&mut tx, on_time, plan).await.unwrap();
         tx.commit().await.unwrap();
         difference
     }
@@ -195,6 +200,46 @@ async fn what_the_consumer_has_not_come_to_is_no_difference(pool: PgPool) {
         assert_eq!(models.serve(event).await, Delivered::Applied);
     }
     assert_eq!(models.served().await, served);
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn where_not_all_is_known_nothing_is_taken_away(pool: PgPool) {
+    let models = Models::new(pool).await;
+    let (old, old_wrong) = (Story::new(), LoanRequestId::from(new_id()));
+    // Older than what is kept anywhere but here.
+    models.serve(&ReceivedEvent::for_test(&old.received())).await;
+    models.serve(&ReceivedEvent::for_test(&old.rejected(old_wrong, None))).await;
+    models.serve(&ReceivedEvent::for_test(&old.cancelled(old_wrong))).await;
+    let (story, wrong) = models.loan().await;
+    // Its compensation is not kept, nor is the one of another that was never shown.
+    let unshown = ReceivedEvent::for_test(&story.rejected(new_id().into(), None));
+    models.make(&unshown).await;
+    sqlx::query("DELETE FROM cancellation").execute(models.made.pool()).await.unwrap();
+    models.damage("DELETE FROM loan WHERE loan_id = $1", story.loan_id.as_uuid()).await;
+    models
+        .made
+        .in_tx("assume_cancellations", async |tx| assume_cancellations(tx).await)
+        .await
+        .unwrap();
+    let on_time = models.begin_late().await;
+    let before = models.position().await;
+    let found = Difference {
+        entries: Rows { missing: 1, changed: 0, surplus: 2 },
+        loans: Rows { missing: 1, changed: 0, surplus: 1 },
+        cancellations: Rows { missing: 1, changed: 0, surplus: 1 },
+    };
+    let plan = Plan { verify_only: false, from_owner: true };
+    assert_eq!(models.follow(on_time, plan).await, found);
+    assert_eq!(models.follow(on_time, plan).await.without_surplus(), Difference::default());
+    assert_eq!(models.position().await, before.epoch.at(before.number + 1));
+    assert!(store::loan::find(models.live.pool(), old.loan_id).await.unwrap().is_some());
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM cancellation WHERE loan_request_id = ANY($1)")
+            .bind(vec![old_wrong.as_uuid(), wrong.as_uuid()])
+            .fetch_one(models.live.pool())
+            .await
+            .unwrap();
+    assert_eq!(kept, 2);
 }
 
 #[sqlx::test(migrations = "./migrations")]
