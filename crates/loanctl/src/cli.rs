@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use common::config::{KafkaSecuritySettings, Secret};
 use url::Url;
 
-use crate::{dlq, officers, outbox, reconcile};
+use crate::{dlq, officers, outbox, reconcile, status};
 
 /// The operator's command of the online loan: what waits, who may decide, whether
 /// the services agree, and what could not be worked on.
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Officers(officers::Arguments),
     /// Whether the services agree about every request; 1 if they do not.
     Reconcile(reconcile::Arguments),
+    /// The read model.
+    Status(status::Arguments),
     /// What could not be worked on.
     Dlq(dlq::Arguments),
 }

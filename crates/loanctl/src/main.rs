@@ -3,7 +3,7 @@
 //!
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.
-//! * [`outbox`], [`officers`], [`reconcile`], [`dlq`]: the commands.
+//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`]: the commands.
 //!
 //! It ends with 0; with 1 where it was to find something wrong and did; with 2 where
 //! it could not do its work.
@@ -16,6 +16,7 @@ mod officers;
 mod outbox;
 mod password;
 mod reconcile;
+mod status;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Outbox(arguments) => outbox::outbox(&services, arguments).await,
         Command::Officers(arguments) => officers::officers(&services, arguments).await,
         Command::Reconcile(arguments) => reconcile::reconcile(&services, arguments).await,
+        Command::Status(arguments) => status::status(&services, arguments).await,
         Command::Dlq(arguments) => dlq::dlq(&services, arguments).await,
     }
 }
