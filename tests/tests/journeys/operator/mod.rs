@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod officers;
+mod rebuild;
 mod reconcile;
 
 use std::process::Stdio;
