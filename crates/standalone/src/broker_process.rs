@@ -27,6 +27,8 @@ pub struct BrokerProcessSettings {
     pub log: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The address it tells its clients, if they are to take another way.
+    pub advertised: Option<SocketAddr>,
     /// The topics that it makes.
     pub topics: Vec<TopicSpec>,
     /// How often it compacts, if not every ten minutes.
@@ -78,6 +80,9 @@ impl Broker {
         ];
         if let Some(seconds) = settings.compaction_seconds {
             launch.arguments.extend(["--compaction-seconds".into(), seconds.to_string().into()]);
+        }
+        if let Some(address) = settings.advertised {
+            launch.arguments.extend(["--advertised".into(), address.to_string().into()]);
         }
         for topic in &settings.topics {
             launch.arguments.extend(["--topic".into(), topic.to_string().into()]);

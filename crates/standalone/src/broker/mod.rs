@@ -13,6 +13,7 @@ mod groups;
 mod produce;
 mod routes;
 mod topics;
+mod transactions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,8 +53,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 pub struct BrokerSettings {
     /// The folder of its database; made if it is not there.
     pub data_dir: PathBuf,
-    /// Where it listens, and the address it tells its clients.
+    /// Where it listens.
     pub address: SocketAddr,
+    /// The address it tells its clients, if they are to take another way.
+    pub advertised: Option<SocketAddr>,
     /// Topics to make if they are not there.
     pub topics: Vec<TopicSpec>,
     /// How often compacted topics are compacted.
@@ -83,7 +86,7 @@ pub async fn serve(
         .and_then(|()| std::env::set_current_dir(&settings.data_dir))
         .with_context(|| format!("cannot use the folder {}", settings.data_dir.display()))?;
 
-    let storage = open_storage(address).await?;
+    let storage = open_storage(settings.advertised.unwrap_or(address)).await?;
     topics::declare(&storage, &settings.topics).await?;
     let arrivals = Arrivals::default();
     let parts = Parts {

@@ -25,6 +25,8 @@ impl Service<(), ProduceRequest> for Produce {
         _: Context<()>,
         request: ProduceRequest,
     ) -> Result<ProduceResponse, Error> {
+        // Its epoch is checked with the batches; there is nothing to undo later.
+        let request = request.transactional_id(None);
         let counts = counts(&request);
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;

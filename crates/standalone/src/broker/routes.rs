@@ -1,11 +1,14 @@
-//! Which request goes where: tansu's services, with our fetch, produce and
-//! consumer groups. Transactions and logins are left out: nothing here uses them.
+//! Which request goes where: tansu's services, with our fetch, produce,
+//! transactions and consumer groups. Logins are left out: nothing here uses them.
 
 use std::io::ErrorKind;
 
 use rama::{Context, Layer as _, Service};
 use tansu_broker::{Error, service};
-use tansu_sans_io::{ApiKey as _, FetchRequest, ProduceRequest};
+use tansu_sans_io::{
+    AddPartitionsToTxnRequest, ApiKey as _, EndTxnRequest, FetchRequest, InitProducerIdRequest,
+    ProduceRequest,
+};
 use tansu_service::{
     BytesFrameLayer, BytesFrameService, FrameRequestLayer, FrameRouteService, TcpBytesLayer,
     TcpBytesService, TcpContext, TcpContextLayer, TcpContextService,
@@ -13,6 +16,7 @@ use tansu_service::{
 use tokio::net::TcpStream;
 
 use super::groups::{Connection, Groups};
+use super::transactions::{InitProducer, Transactions};
 use super::{CLUSTER, Parts};
 
 /// What serves one connection.
@@ -34,13 +38,13 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         service::storage::describe_topic_partitions,
         service::storage::find_coordinator,
         service::storage::incremental_alter_configs,
-        service::storage::init_producer_id,
         service::storage::list_groups,
         service::storage::list_offsets,
         service::storage::metadata,
     ] {
         routes = add(routes, storage.clone())?;
     }
+    let init = InitProducer { storage: storage.clone() };
     let groups = Groups { inner: parts.groups.clone(), connection: connection.clone() };
     let routes = service::coordinator::services(routes, groups)?
         .with_route(
@@ -50,6 +54,18 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         .with_route(
             ProduceRequest::KEY,
             FrameRequestLayer::<ProduceRequest>::new().into_layer(parts.produce.clone()).boxed(),
+        )?
+        .with_route(
+            InitProducerIdRequest::KEY,
+            FrameRequestLayer::<InitProducerIdRequest>::new().into_layer(init).boxed(),
+        )?
+        .with_route(
+            AddPartitionsToTxnRequest::KEY,
+            FrameRequestLayer::<AddPartitionsToTxnRequest>::new().into_layer(Transactions).boxed(),
+        )?
+        .with_route(
+            EndTxnRequest::KEY,
+            FrameRequestLayer::<EndTxnRequest>::new().into_layer(Transactions).boxed(),
         )?
         .build()?;
     Ok((

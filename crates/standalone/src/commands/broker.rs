@@ -19,6 +19,10 @@ pub(crate) struct Arguments {
     /// takes a free one; the line `ready ADDRESS` says which.
     #[arg(long, default_value = "127.0.0.1:9092")]
     address: SocketAddr,
+    /// The address that it tells its clients, if they are to take another way than
+    /// straight to it.
+    #[arg(long)]
+    advertised: Option<SocketAddr>,
     /// How often compacted topics are compacted, in seconds. Each time reads
     /// the whole topic, so not too often.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
@@ -58,6 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let settings = BrokerSettings {
             data_dir: arguments.data,
             address: arguments.address,
+            advertised: arguments.advertised,
             topics: arguments.topics,
             compaction_interval: Duration::from_secs(arguments.compaction_seconds),
         };

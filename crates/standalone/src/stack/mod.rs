@@ -208,6 +208,7 @@ fn broker_settings(
         log: folder.path().join("broker.log"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         topics: topics(),
+        advertised: None,
         compaction_seconds: None,
     }
 }

@@ -113,6 +113,7 @@ impl Crew {
             log: self.data.log("broker"),
             address: self.broker_address(),
             topics: topics(),
+            advertised: None,
             compaction_seconds: None,
         };
         progress.begin(PartName::Broker, "starts");

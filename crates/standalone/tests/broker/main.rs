@@ -4,6 +4,7 @@
 
 mod compaction;
 mod delivery;
+mod fence;
 mod groups;
 mod process;
 mod support;

@@ -28,6 +28,7 @@ pub(crate) fn settings(folder: &Path, port: u16, topics: &[&str]) -> BrokerProce
         log: folder.join("broker.log"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         topics: topics.iter().map(|topic| topic.parse().unwrap()).collect(),
+        advertised: None,
         compaction_seconds: None,
     }
 }
@@ -129,6 +130,17 @@ pub(crate) async fn receive(consumer: &StreamConsumer, count: usize) -> Vec<Seen
         }
     }
     messages
+}
+
+/// As [`send`], where the broker may not take it.
+pub(crate) async fn try_send(
+    producer: &FutureProducer,
+    topic: &str,
+    key: &str,
+    value: &str,
+) -> Result<(), KafkaError> {
+    let record = FutureRecord::<str, str>::to(topic).key(key).payload(value);
+    producer.send(record, Duration::from_secs(30)).await.map(|_| ()).map_err(|(error, _)| error)
 }
 
 pub(crate) async fn send(
