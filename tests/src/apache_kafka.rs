@@ -14,6 +14,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use tempfile::TempDir;
 
+use crate::proxy::Proxy;
+
 /// How long a broker may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -24,6 +26,7 @@ pub type Login = (&'static str, &'static str);
 #[derive(Debug)]
 pub struct ApacheKafka {
     bootstrap: String,
+    own_address: String,
     login: Option<Login>,
     process: Child,
     _folder: TempDir,
@@ -35,7 +38,7 @@ impl ApacheKafka {
     /// # Errors
     /// If the jars cannot be fetched or the broker does not come up.
     pub async fn start() -> Result<Self> {
-        Self::start_for(None).await
+        Self::start_for(None, None).await
     }
 
     /// The same, for clients that log in (SASL PLAIN in the clear) and no others.
@@ -43,17 +46,33 @@ impl ApacheKafka {
     /// # Errors
     /// As [`ApacheKafka::start`].
     pub async fn start_with_login(login: Login) -> Result<Self> {
-        Self::start_for(Some(login)).await
+        Self::start_for(Some(login), None).await
     }
 
-    async fn start_for(login: Option<Login>) -> Result<Self> {
+    /// The same, for clients that come by way of `proxy`.
+    ///
+    /// # Errors
+    /// As [`ApacheKafka::start`].
+    pub async fn start_behind(proxy: &Proxy) -> Result<Self> {
+        Self::start_for(None, Some(proxy)).await
+    }
+
+    async fn start_for(login: Option<Login>, proxy: Option<&Proxy>) -> Result<Self> {
         let libraries = libraries()?;
         let folder = TempDir::new()?;
-        let (port, controller) = (free_port()?, free_port()?);
+        let ports = Ports { clients: free_port()?, own: free_port()?, controller: free_port()? };
+        let own_address = format!("127.0.0.1:{}", ports.clients);
+        let bootstrap = match proxy {
+            None => own_address.clone(),
+            Some(proxy) => {
+                proxy.lead_to(&own_address);
+                proxy.address().to_string()
+            }
+        };
         let settings = folder.path().join("server.properties");
         std::fs::write(
             &settings,
-            properties(port, controller, &folder.path().join("data"), login),
+            properties(&ports, &bootstrap, &folder.path().join("data"), login),
         )?;
         let cluster = java(&libraries, &["kafka.tools.StorageTool", "random-uuid"]).output()?;
         let cluster = String::from_utf8(cluster.stdout)?;
@@ -72,8 +91,7 @@ impl ApacheKafka {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let bootstrap = format!("127.0.0.1:{port}");
-        let kafka = Self { bootstrap, login, process, _folder: folder };
+        let kafka = Self { bootstrap, own_address, login, process, _folder: folder };
         kafka.declare_topics().await?;
         Ok(kafka)
     }
@@ -82,6 +100,12 @@ impl ApacheKafka {
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// Where it listens, whatever it tells its clients.
+    #[must_use]
+    pub fn own_address(&self) -> &str {
+        &self.own_address
     }
 
     async fn declare_topics(&self) -> Result<()> {
@@ -129,20 +153,25 @@ fn new_topic<'a>(name: &'a str, configuration: &'a Configuration) -> NewTopic<'a
     configuration.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
-fn properties(port: u16, controller: u16, data: &Path, login: Option<Login>) -> String {
-    let (listener, security) = match login {
+/// Where it listens: for clients, for itself (it must reach itself whatever becomes of
+/// the way that its clients take), and as a controller.
+struct Ports {
+    clients: u16,
+    own: u16,
+    controller: u16,
+}
+
+fn properties(ports: &Ports, advertised: &str, data: &Path, login: Option<Login>) -> String {
+    let Ports { clients, own, controller } = ports;
+    let (protocol, security) = match login {
         None => ("PLAINTEXT", String::new()),
-        // Its own connections to itself log in as well.
         Some((name, password)) => (
             "SASL_PLAINTEXT",
             format!(
-                "listener.security.protocol.map=CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT\n\
-                 security.inter.broker.protocol=SASL_PLAINTEXT\n\
-                 sasl.enabled.mechanisms=PLAIN\n\
-                 sasl.mechanism.inter.broker.protocol=PLAIN\n\
-                 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+                "sasl.enabled.mechanisms=PLAIN\n\
+                 listener.name.clients.plain.sasl.jaas.config=\
                  org.apache.kafka.common.security.plain.PlainLoginModule required \
-                 username=\"{name}\" password=\"{password}\" user_{name}=\"{password}\";\n"
+                 user_{name}=\"{password}\";\n"
             ),
         ),
     };
@@ -150,8 +179,10 @@ fn properties(port: u16, controller: u16, data: &Path, login: Option<Login>) -> 
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners={listener}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners={listener}://127.0.0.1:{port}\n\
+         listeners=CLIENTS://127.0.0.1:{clients},OWN://127.0.0.1:{own},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=CLIENTS://{advertised},OWN://127.0.0.1:{own}\n\
+         listener.security.protocol.map=CLIENTS:{protocol},OWN:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=OWN\n\
          controller.listener.names=CONTROLLER\n\
          log.dirs={}\n\
          offsets.topic.replication.factor=1\n\

@@ -1,6 +1,7 @@
 //! A TCP proxy that stands between two processes and misbehaves on demand.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub struct Proxy {
     address: SocketAddr,
     target: Arc<Mutex<Option<String>>>,
     mode: watch::Sender<Mode>,
+    /// Connections with a lower number are held.
+    held_below: watch::Sender<u64>,
+    connections: Arc<AtomicU64>,
     accepting: AbortHandle,
 }
 
@@ -43,8 +47,11 @@ impl Proxy {
         let address = listener.local_addr()?;
         let (mode, watched) = watch::channel(Mode::Pass);
         let target = Arc::new(Mutex::new(None));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), watched)).abort_handle();
-        Ok(Self { address, target, mode, accepting })
+        let (held_below, held) = watch::channel(0);
+        let connections = Arc::default();
+        let ways = Ways { mode: watched, held_below: held, connections: Arc::clone(&connections) };
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), ways)).abort_handle();
+        Ok(Self { address, target, mode, held_below, connections, accepting })
     }
 
     /// The address to talk to instead of the target's.
@@ -59,6 +66,22 @@ impl Proxy {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Nothing passes on the connections that are open now; new ones pass all.
+    pub fn hold_open_connections(&self) {
+        self.held_below.send_replace(self.connections.load(Ordering::SeqCst));
+    }
+
+    /// What was held goes on its way.
+    pub fn release(&self) {
+        self.held_below.send_replace(0);
+    }
+
     /// Changes what it does, for connections that are open as well.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
@@ -71,22 +94,27 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    target: Arc<Mutex<Option<String>>>,
+/// What decides whether something passes.
+#[derive(Clone)]
+struct Ways {
     mode: watch::Receiver<Mode>,
-) {
+    held_below: watch::Receiver<u64>,
+    connections: Arc<AtomicU64>,
+}
+
+async fn accept(listener: TcpListener, target: Arc<Mutex<Option<String>>>, ways: Ways) {
     while let Ok((client, _)) = listener.accept().await {
         let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mode = mode.clone();
+        let number = ways.connections.fetch_add(1, Ordering::SeqCst);
+        let ways = ways.clone();
         tokio::spawn(async move {
             let Some(target) = target else { return };
             let Ok(server) = TcpStream::connect(target).await else { return };
             let (client_read, client_write) = client.into_split();
             let (server_read, server_write) = server.into_split();
             tokio::join!(
-                pump(client_read, server_write, mode.clone(), false),
-                pump(server_read, client_write, mode, true),
+                pump(client_read, server_write, ways.clone(), number, false),
+                pump(server_read, client_write, ways, number, true),
             );
         });
     }
@@ -95,13 +123,17 @@ async fn accept(
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
+    Ways { mut mode, mut held_below, .. }: Ways,
+    number: u64,
     answers: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let held = |mode: &Mode| *mode == Mode::Hold || (answers && *mode == Mode::HoldAnswers);
         if mode.wait_for(|mode| !held(mode)).await.is_err() {
+            return;
+        }
+        if held_below.wait_for(|below| number >= *below).await.is_err() {
             return;
         }
         let delay = match *mode.borrow() {

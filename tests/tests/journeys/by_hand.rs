@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use common::event::NewEvent;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -64,6 +65,9 @@ pub(crate) async fn read(bootstrap: &str, topic: &'static str) -> Result<Vec<See
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("group.id", "reader");
     config.set("enable.auto.commit", "false");
+    // The last thing on a partition may be the end of a transaction, which is no
+    // message; and what no transaction has ended is read as well.
+    config.set("enable.partition.eof", "true").set("isolation.level", "read_uncommitted");
     tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create()?;
         let (mut ends, mut partitions) = (BTreeMap::new(), TopicPartitionList::new());
@@ -78,12 +82,18 @@ pub(crate) async fn read(bootstrap: &str, topic: &'static str) -> Result<Vec<See
         let (mut seen, started) = (Vec::new(), Instant::now());
         while !ends.is_empty() {
             ensure!(started.elapsed() < PATIENCE, "{topic} can't be read to its end: {ends:?}");
-            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-                let message = Seen::from(&message?);
-                if ends.get(&message.partition).is_some_and(|end| message.offset + 1 >= *end) {
-                    ends.remove(&message.partition);
+            match consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ends.remove(&partition);
                 }
-                seen.push(message);
+                Some(message) => {
+                    let message = Seen::from(&message?);
+                    if ends.get(&message.partition).is_some_and(|end| message.offset + 1 >= *end) {
+                        ends.remove(&message.partition);
+                    }
+                    seen.push(message);
+                }
             }
         }
         Ok(seen)

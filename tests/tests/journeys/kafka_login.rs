@@ -9,6 +9,8 @@ use journeys::client::{Client, Credentials};
 use journeys::harness::{SEEN_WITHIN, on_apache_kafka};
 use standalone::{Service, Stack};
 
+use crate::plumbing::until;
+
 //
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_services_log_in_where_kafka_wants_it() -> Result<()> {
@@ -26,7 +28,14 @@ async fn the_services_log_in_where_kafka_wants_it() -> Result<()> {
         .await?;
     let client = Client::try_new(stack.gateway_url())?;
     let (who, officer) = (Credentials::demo(), client.officer().await?);
-    let loan = client.apply(&who, 10_000).await?;
+    // A machine that is busy starting all this may be too slow to certify at first.
+    let mut loan = None;
+    until("it is accepted", async || {
+        loan = client.apply(&who, 10_000).await.ok();
+        Ok(loan.is_some())
+    })
+    .await?;
+    let loan = loan.unwrap();
     // By way of an outbox, Kafka and an inbox.
     let path = format!("/loanManagers/{loan}");
     client.wait_for(&path, &officer, SEEN_WITHIN, |answer| answer.status == 200).await?;

@@ -168,6 +168,7 @@ async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
         log: folder.path().join("broker.log"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port()?)),
         topics: topics().into_iter().filter(|topic| topic.name != TOPIC).collect(),
+        advertised: None,
         compaction_seconds: None,
     })
     .await?;
