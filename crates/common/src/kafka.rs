@@ -18,6 +18,11 @@ use self::log::Silence;
 /// A producer that logs as [`Log`] does.
 pub(crate) type Producer = FutureProducer<Log>;
 
+/// How long a transaction may stay open: how long a batch waits for a broker that is
+/// away before it begins anew, and for how long one that was left open by a crash
+/// holds up whoever reads only what is committed, at most.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long a full queue is left alone before it is tried again.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
 
@@ -26,6 +31,22 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
 /// never gives up while a later one gets through.
 pub(crate) fn producer(broker: &Broker, client_id: &str) -> Result<Producer, KafkaError> {
     producer_config(broker, client_id).create_with_context(Log::new(client_id))
+}
+
+/// A producer of which the broker takes messages only until the next one of the same
+/// name comes: its messages are in transactions under that name.
+pub(crate) fn transactional_producer(
+    broker: &Broker,
+    client_id: &str,
+) -> Result<Producer, KafkaError> {
+    let mut config = producer_config(broker, client_id);
+    let timeout_ms = TRANSACTION_TIMEOUT.as_millis().to_string();
+    config
+        .set("transactional.id", client_id)
+        .set("transaction.timeout.ms", &timeout_ms)
+        // A message can't outlive its transaction; then all of it is sent anew.
+        .set("message.timeout.ms", &timeout_ms)
+        .create_with_context(Log::new(client_id))
 }
 
 fn producer_config(broker: &Broker, client_id: &str) -> ClientConfig {

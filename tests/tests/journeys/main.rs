@@ -20,6 +20,7 @@ mod plumbing;
 mod raw;
 mod read_your_writes;
 mod rebuild;
+mod relay_fence;
 mod roles;
 mod scene;
 mod secrets_scan;

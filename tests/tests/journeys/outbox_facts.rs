@@ -90,8 +90,9 @@ async fn a_keys_order_is_kept_under_many_writers_while_relays_come_and_go() -> R
     const WRITERS_OF_EACH: usize = 6;
     let plumbing = Plumbing::start().await?;
     let enough = AtomicBool::new(false);
-    // Small batches, so that one is always under way when a relay goes.
-    let (first, second) = (plumbing.relay(5), plumbing.relay(5));
+    // Small batches, so that one is always under way when a relay goes; but each is a
+    // transaction, and the writers must not be faster for long.
+    let (first, second) = (plumbing.relay(25), plumbing.relay(25));
     let writing = ACCOUNTS.iter().flat_map(|account| {
         (0..WRITERS_OF_EACH).map(|_| async {
             while !enough.load(Ordering::Relaxed) {
@@ -112,7 +113,7 @@ async fn a_keys_order_is_kept_under_many_writers_while_relays_come_and_go() -> R
         let before = plumbing.count(SENT).await?;
         sent(&plumbing, before + 100).await?;
         assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
-        let third = plumbing.relay(5);
+        let third = plumbing.relay(25);
         second.kill().await;
         let before = plumbing.count(SENT).await?;
         sent(&plumbing, before + 100).await?;
@@ -236,7 +237,7 @@ async fn what_is_marked_as_sent_outlives_the_broker() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_the_process_sends_what_is_there() -> Result<()> {
     let plumbing = Plumbing::start().await?;
-    let relay = plumbing.relay(2);
+    let relay = plumbing.relay(10);
     let mut tx = plumbing.db.pool().begin().await?;
     for _ in 0..50 {
         Plumbing::write(&mut tx, "a").await?;

@@ -3,7 +3,8 @@
 //!
 //! [`append`] is what use cases call; [`Relay`] is what sends, and what deletes
 //! old rows of the plumbing. One relay at a time works for a service, however
-//! many instances there are: two would send one key's events out of order.
+//! many instances there are: two would send one key's events out of order. A lock
+//! in the database says which; that the one before has really ended says the broker.
 
 mod append;
 mod backlog;
@@ -12,6 +13,7 @@ mod relay;
 mod resend;
 mod rows;
 mod sender;
+mod stuck;
 #[cfg(test)]
 mod tests;
 

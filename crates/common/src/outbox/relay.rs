@@ -11,29 +11,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::purge;
 use super::rows::{self, Row};
-use super::sender::{Outcome, Sender};
+use super::sender::{Interruption, Sender, Sent};
+use super::stuck::Stuck;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::db::{Db, described};
 use crate::kafka::{self, SendError};
 
-/// How often the connection that holds the lock is tried while the broker makes
-/// the relay wait, and how often a spare relay asks for the lock.
+/// How often the relay gives PostgreSQL a sign of life, and how often a spare asks
+/// for the lock: within this time it takes over from one that was killed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// After this long without a sign of life PostgreSQL ends the relay's session, and
+/// with it the lock: within this and a heartbeat a spare takes over from one that
+/// hangs. Some heartbeats, so that a busy machine does not look like one.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// How long the database may take to answer the relay before it counts as away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// After this long without a word from the relay PostgreSQL ends its session,
-/// and with it the lock: a process that hangs must not keep the lock.
-const SESSION_TIMEOUT: &str = "30s";
 
 /// The pauses between two attempts to reach the database.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// How long an event that the broker does not take is left before it is tried again.
-const REJECTED_PAUSE: Duration = Duration::from_secs(1);
+/// How long lies between two new beginnings that the broker asks for.
+const BROKER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the backlog is measured, and how far it is counted.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -111,8 +113,10 @@ enum End {
     Shutdown,
     /// The database is away, and the lock with it.
     Database(sqlx::Error),
-    /// The broker did not take an event; everything starts anew after a pause.
-    Rejected,
+    /// The broker does not go on with this producer.
+    Broker(KafkaError),
+    /// Another relay has taken over.
+    Fenced,
     Failed(RelayError),
 }
 
@@ -176,7 +180,14 @@ impl Relay {
             let pause = match end {
                 End::Shutdown => return Ok(()),
                 End::Failed(error) => return Err(error),
-                End::Rejected => REJECTED_PAUSE,
+                End::Broker(error) => {
+                    tracing::warn!(%error, "the outbox relay begins anew with the broker");
+                    BROKER_PAUSE
+                }
+                End::Fenced => {
+                    tracing::info!("another instance has become the outbox relay");
+                    HEARTBEAT
+                }
                 End::Database(error) => {
                     if started.elapsed() > BACKOFF_MAX {
                         backoff = BACKOFF_MIN;
@@ -198,32 +209,51 @@ impl Relay {
         let Some(mut connection) = self.lock(shutdown).await? else { return Ok(()) };
         self.set_active(true);
         tracing::info!("this instance is the outbox relay");
-        let sender = Sender::new(&self.broker, &self.client_id)
-            .map_err(|error| End::Failed(RelayError::Client(error)))?;
-        let committed = self.db.committed();
         let deadline = self.deadline(shutdown);
         tokio::pin!(deadline);
+        tokio::select! {
+            ended = self.send_all(&mut connection, shutdown) => ended?,
+            () = &mut deadline => {}
+        }
+        // Closing it properly gives the lock to the next one at once.
+        let _ = timeout(HEARTBEAT, connection.close()).await;
+        Ok(())
+    }
+
+    /// Sends what there is until `shutdown`, and what there is then.
+    async fn send_all(
+        &self,
+        connection: &mut PgConnection,
+        shutdown: &CancellationToken,
+    ) -> Result<(), End> {
+        let mut sender = self.take_over(connection).await?;
+        let committed = self.db.committed();
+        let mut stuck = Stuck::default();
         let mut measured: Option<Instant> = None;
         loop {
             if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-                self.measure(&mut connection).await?;
+                self.measure(connection).await?;
                 measured = Some(Instant::now());
             }
-            let rows =
-                answer(rows::unsent(&mut connection, i64::from(self.settings.batch_max))).await?;
+            let rows = self.next(connection, &mut stuck, shutdown.is_cancelled()).await?;
             if !rows.is_empty() {
-                tokio::select! {
-                    done = self.send(&mut connection, &sender, &rows) => done?,
-                    () = &mut deadline => return Ok(()),
-                }
+                let sent = while_holding(connection, sender.send(&rows)).await?;
+                let sent = match sent {
+                    Ok(sent) => sent,
+                    Err(Interruption::Refused(refused)) => {
+                        // Its transaction can't be gone on with.
+                        sender = self.take_over(connection).await?;
+                        Sent { refused, ..Sent::default() }
+                    }
+                    Err(interruption) => return Err(interruption.into()),
+                };
+                self.settle(connection, &rows, sent, &mut stuck).await?;
             } else if shutdown.is_cancelled() {
-                // Closing it properly gives the lock to the next one at once.
-                let _ = timeout(HEARTBEAT, connection.close()).await;
                 return Ok(());
             } else {
                 tokio::select! {
                     () = committed.notified() => {}
-                    () = tokio::time::sleep(self.settings.poll) => {}
+                    () = tokio::time::sleep(self.settings.poll.min(HEARTBEAT)) => {}
                     () = shutdown.cancelled() => {}
                 }
             }
@@ -234,12 +264,7 @@ impl Relay {
     async fn lock(&self, shutdown: &CancellationToken) -> Result<Option<PgConnection>, End> {
         let options = self.db.pool().connect_options();
         let mut connection = answer(options.connect()).await?;
-        answer(
-            sqlx::query("SELECT set_config('idle_session_timeout', $1, false)")
-                .bind(SESSION_TIMEOUT)
-                .execute(&mut connection),
-        )
-        .await?;
+        answer(rows::end_with_silence(&mut connection, LEASE)).await?;
         while !answer(rows::try_lock(&mut connection)).await? {
             tokio::select! {
                 () = tokio::time::sleep(HEARTBEAT) => {}
@@ -249,49 +274,48 @@ impl Relay {
         Ok(Some(connection))
     }
 
-    /// Sends `rows` and marks those that the broker has. While it waits it keeps
-    /// an eye on the connection: with it the right to send would be gone.
-    async fn send(
+    async fn take_over(&self, connection: &mut PgConnection) -> Result<Sender, End> {
+        let sender = Sender::take_over(&self.broker, &self.client_id);
+        while_holding(connection, sender).await?.map_err(End::from)
+    }
+
+    /// What to send next: an event that was refused, by itself, or a batch.
+    async fn next(
         &self,
         connection: &mut PgConnection,
-        sender: &Sender,
+        stuck: &mut Stuck,
+        is_last: bool,
+    ) -> Result<Vec<Row>, End> {
+        while let Some(key) = stuck.due().filter(|_| !is_last) {
+            let row = answer(rows::oldest_of(connection, &key)).await?;
+            stuck.remove(&key);
+            if !row.is_empty() {
+                return Ok(row);
+            }
+        }
+        answer(rows::unsent(connection, i64::from(self.settings.batch_max), stuck)).await
+    }
+
+    /// Marks what the broker has, and notes what it does not take.
+    async fn settle(
+        &self,
+        connection: &mut PgConnection,
         rows: &[Row],
+        sent: Sent,
+        stuck: &mut Stuck,
     ) -> Result<(), End> {
-        let sending = sender.send(rows);
-        tokio::pin!(sending);
-        let sent = loop {
-            match timeout(HEARTBEAT, &mut sending).await {
-                Ok(sent) => break sent,
-                Err(_) => answer(connection.ping()).await?,
-            }
-        };
-        let acknowledged: Vec<i64> = rows
-            .iter()
-            .zip(&sent)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Acknowledged))
-            .map(|(row, _)| row.id)
-            .collect();
-        if !acknowledged.is_empty() {
-            answer(rows::mark_sent(connection, &acknowledged)).await?;
+        if !sent.acknowledged.is_empty() {
+            let ids: Vec<i64> = sent.acknowledged.iter().map(|place| rows[*place].id).collect();
+            answer(rows::mark_sent(connection, &ids)).await?;
+            sent.acknowledged.iter().for_each(|place| self.count(&rows[*place]));
         }
-        let mut rejected = 0;
-        for (row, outcome) in rows.iter().zip(sent) {
-            match outcome {
-                Outcome::Acknowledged => self.count(row),
-                Outcome::HeldBack => {}
-                Outcome::Failed(error @ SendError::Fatal(_)) => {
-                    return Err(End::Failed(RelayError::Producer(error)));
-                }
-                Outcome::Failed(SendError::Rejected(error)) => {
-                    if rejected == 0 {
-                        tracing::error!(%error, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key wait");
-                    }
-                    rejected += 1;
-                }
-            }
+        for (place, error) in sent.refused {
+            let row = &rows[place];
+            tracing::error!(%error, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key wait");
+            metrics::counter!("outbox_rejected_total").increment(1);
+            stuck.add(row);
         }
-        metrics::counter!("outbox_rejected_total").increment(rejected);
-        if rejected == 0 { Ok(()) } else { Err(End::Rejected) }
+        Ok(())
     }
 
     /// Ends when the time for sending after the shutdown is over.
@@ -317,6 +341,38 @@ impl Relay {
     fn set_active(&self, active: bool) {
         self.active.store(active, Ordering::Relaxed);
         metrics::gauge!("outbox_relay_active").set(if active { 1.0 } else { 0.0 });
+    }
+}
+
+impl From<Interruption> for End {
+    fn from(interruption: Interruption) -> Self {
+        match interruption {
+            Interruption::Fenced => Self::Fenced,
+            Interruption::Broker(error @ KafkaError::ClientCreation(_)) => {
+                Self::Failed(RelayError::Client(error))
+            }
+            Interruption::Broker(error) => Self::Broker(error),
+            // Where it is one message's, the relay goes on without it.
+            Interruption::Refused(mut refused) => {
+                Self::Broker(refused.pop().map_or(KafkaError::Canceled, |(_, error)| error))
+            }
+            Interruption::Failed(error) => Self::Failed(RelayError::Producer(error)),
+        }
+    }
+}
+
+/// Waits for something that the broker may hold up, with a sign of life in every
+/// heartbeat: without the connection the right to send would be gone.
+async fn while_holding<T>(
+    connection: &mut PgConnection,
+    waited_for: impl Future<Output = T>,
+) -> Result<T, End> {
+    tokio::pin!(waited_for);
+    loop {
+        match timeout(HEARTBEAT, &mut waited_for).await {
+            Ok(done) => return Ok(done),
+            Err(_) => answer(connection.ping()).await?,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The relay's view of the outbox.
 
+use std::time::Duration;
+
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::stuck::{Key, Stuck};
 use crate::db::ExpectRows;
 use crate::event::Attributes;
 
@@ -36,16 +39,38 @@ impl Row {
     }
 }
 
-/// The oldest events that were not sent, in the order of sending.
+/// The oldest events that were not sent and are not stuck, in the order of sending.
 pub(super) async fn unsent(
     connection: &mut PgConnection,
     limit: i64,
+    stuck: &Stuck,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let (topics, keys): (Vec<&str>, Vec<&str>) =
+        stuck.keys().map(|(topic, key)| (topic.as_str(), key.as_str())).unzip();
+    sqlx::query_as(
+        "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
+         FROM outbox WHERE sent_at IS NULL
+         AND (topic, key) NOT IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS stuck(topic, key))
+         ORDER BY id LIMIT $1",
+    )
+    .bind(limit)
+    .bind(topics)
+    .bind(keys)
+    .fetch_all(connection)
+    .await
+}
+
+/// The oldest event of one key that was not sent.
+pub(super) async fn oldest_of(
+    connection: &mut PgConnection,
+    key: &Key,
 ) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as(
         "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
-         FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1",
+         FROM outbox WHERE sent_at IS NULL AND topic = $1 AND key = $2 ORDER BY id LIMIT 1",
     )
-    .bind(limit)
+    .bind(&key.0)
+    .bind(&key.1)
     .fetch_all(connection)
     .await
 }
@@ -74,6 +99,32 @@ pub(super) async fn backlog(
     .bind(limit)
     .fetch_one(connection)
     .await
+}
+
+/// Lets PostgreSQL end this session, and with it the lock, when nothing has been
+/// heard of it for `lease`: of a process that hangs, or a machine that is gone.
+pub(super) async fn end_with_silence(
+    connection: &mut PgConnection,
+    lease: Duration,
+) -> Result<(), sqlx::Error> {
+    let ms = lease.as_millis().to_string();
+    let seconds = lease.as_secs().max(1).to_string();
+    // The session's own limit is for a process that hangs while its kernel is alive;
+    // the others are for a machine that is gone.
+    for (setting, value) in [
+        ("idle_session_timeout", ms.as_str()),
+        ("tcp_user_timeout", &ms),
+        ("tcp_keepalives_idle", &seconds),
+        ("tcp_keepalives_interval", "1"),
+        ("tcp_keepalives_count", "3"),
+    ] {
+        sqlx::query("SELECT set_config($1, $2, false)")
+            .bind(setting)
+            .bind(value)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Takes the lock that makes this connection the service's one relay. It lasts

@@ -1,72 +1,179 @@
-//! From a row of the outbox to an acknowledged message.
+//! From rows of the outbox to messages that nobody undoes.
+//!
+//! The producer is transactional, and its id is the service's: the broker takes
+//! messages of the one that came last and of no other. So what a relay had queued
+//! when it was stopped, cut off or replaced never gets behind what its successor
+//! has sent, however late it arrives. One transaction is one batch. Our consumers
+//! don't wait for its end: what is in the outbox has happened, and if the end does
+//! not come it is sent again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{FutureRecord, Producer as _, PurgeConfig};
 
 use super::rows::Row;
 use crate::kafka::{self, SendError};
 
-/// One producer, made anew whenever the relay starts anew, so that nothing of an
-/// earlier time is still on its way.
+/// How long one call into the client waits for the broker before it is repeated.
+const STEP_WAIT: Duration = Duration::from_secs(1);
+
+/// One producer, made anew whenever the relay starts anew.
 pub(super) struct Sender {
     producer: Option<kafka::Producer>,
 }
 
-/// What came of sending one row.
-pub(super) enum Outcome {
-    /// The broker has it.
-    Acknowledged,
-    /// It was not sent, because one before it under its key was not taken.
-    HeldBack,
+/// What the broker has, and what can't be sent, by their places in the batch. The
+/// others wait behind one of those under their key.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) acknowledged: Vec<usize>,
+    pub(super) refused: Vec<(usize, KafkaError)>,
+}
+
+/// Why a batch does not count as sent.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    /// Another relay has taken over.
+    Fenced,
+    /// The broker does not take these, by their places in the batch.
+    Refused(Vec<(usize, KafkaError)>),
+    /// The broker is away for long, or asks for a new beginning.
+    Broker(KafkaError),
+    /// The producer has failed for good.
     Failed(SendError),
 }
 
-impl From<Result<(), SendError>> for Outcome {
-    fn from(sent: Result<(), SendError>) -> Self {
-        sent.map_or_else(Self::Failed, |()| Self::Acknowledged)
-    }
-}
-
 impl Sender {
-    pub(super) fn new(broker: &kafka::Broker, client_id: &str) -> Result<Self, KafkaError> {
-        Ok(Self { producer: Some(kafka::producer(broker, client_id)?) })
+    /// Takes over: from here on the broker takes nothing of an earlier producer of
+    /// this service. Waits for the broker as long as that takes.
+    pub(super) async fn take_over(
+        broker: &kafka::Broker,
+        client_id: &str,
+    ) -> Result<Self, Interruption> {
+        let producer =
+            kafka::transactional_producer(broker, client_id).map_err(Interruption::Broker)?;
+        let sender = Self { producer: Some(producer) };
+        sender.step(|producer| producer.init_transactions(STEP_WAIT)).await?;
+        Ok(sender)
     }
 
-    /// Sends `rows` in their order and waits until the broker has them, as long
-    /// as that takes. What comes back is in the same order.
-    pub(super) async fn send(&self, rows: &[Row]) -> Vec<Outcome> {
-        let Some(producer) = &self.producer else { return Vec::new() };
+    /// Sends `rows` in their order and waits until the broker has them for good, as
+    /// long as that takes.
+    pub(super) async fn send(&self, rows: &[Row]) -> Result<Sent, Interruption> {
+        let Some(producer) = &self.producer else { return Ok(Sent::default()) };
+        producer.begin_transaction().map_err(|error| self.interrupted(error))?;
+        let mut sent = Sent::default();
         // First all are handed over and then all are waited for: the broker
         // gets them in few requests.
         let mut deliveries = Vec::with_capacity(rows.len());
         let mut stuck = HashSet::new();
-        for row in rows {
+        for (place, row) in rows.iter().enumerate() {
             let key = (row.topic.as_str(), row.key.as_str());
             if stuck.contains(&key) {
-                deliveries.push(None);
                 continue;
             }
             let mut record =
                 FutureRecord::to(&row.topic).key(&row.key).headers(row.attributes().headers());
             record.payload = row.payload.as_ref();
-            let delivery = kafka::enqueue(producer, record).await;
-            if delivery.is_err() {
-                stuck.insert(key);
+            match kafka::enqueue(producer, record).await {
+                Ok(delivery) => deliveries.push((place, delivery)),
+                Err(SendError::Rejected(error)) if is_refusal(&error) => {
+                    stuck.insert(key);
+                    sent.refused.push((place, error));
+                }
+                Err(SendError::Rejected(error)) => return Err(self.interrupted(error)),
+                Err(error @ SendError::Fatal(_)) => return Err(self.failed(error)),
             }
-            deliveries.push(Some(delivery));
         }
-        let mut outcomes = Vec::with_capacity(rows.len());
-        for delivery in deliveries {
-            outcomes.push(match delivery {
-                None => Outcome::HeldBack,
-                Some(Ok(delivery)) => kafka::acknowledged(producer, delivery).await.into(),
-                Some(Err(error)) => Outcome::Failed(error),
-            });
+        let mut failures = Vec::new();
+        for (place, delivery) in deliveries {
+            match kafka::acknowledged(producer, delivery).await {
+                Ok(()) => sent.acknowledged.push(place),
+                Err(SendError::Rejected(error)) => failures.push((place, error)),
+                Err(error @ SendError::Fatal(_)) => return Err(self.failed(error)),
+            }
         }
-        outcomes
+        if failures.iter().any(|(_, error)| is_refusal(error)) {
+            // The others have failed with it.
+            failures.retain(|(_, error)| is_refusal(error));
+            return Err(Interruption::Refused(failures));
+        }
+        if let Some((_, error)) = failures.into_iter().next() {
+            return Err(self.interrupted(error));
+        }
+        self.step(|producer| producer.commit_transaction(STEP_WAIT)).await?;
+        Ok(sent)
     }
+
+    /// A step of the transaction, which waits for the broker and is repeated until
+    /// it has been taken.
+    async fn step(
+        &self,
+        step: impl Fn(&kafka::Producer) -> Result<(), KafkaError> + Copy + Send + 'static,
+    ) -> Result<(), Interruption> {
+        loop {
+            let Some(producer) = self.producer.clone() else { return Ok(()) };
+            let done = tokio::task::spawn_blocking(move || step(&producer)).await;
+            match done.unwrap_or(Err(KafkaError::Canceled)) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+                Err(KafkaError::Flush(Code::OperationTimedOut)) => {}
+                Err(error) => return Err(self.interrupted(error)),
+            }
+        }
+    }
+
+    /// What an error means that is not about one message.
+    fn interrupted(&self, error: KafkaError) -> Interruption {
+        let fatal = self.producer.as_ref().and_then(|producer| producer.client().fatal_error());
+        match (fatal, error.rdkafka_error_code()) {
+            (Some((code, _)), _) | (None, Some(code)) if is_fence(code) => Interruption::Fenced,
+            (Some((code, text)), _) => {
+                Interruption::Failed(SendError::Fatal(format!("{code}: {text}")))
+            }
+            (None, _) => Interruption::Broker(error),
+        }
+    }
+
+    fn failed(&self, error: SendError) -> Interruption {
+        match self.interrupted(KafkaError::Canceled) {
+            Interruption::Fenced => Interruption::Fenced,
+            _ => Interruption::Failed(error),
+        }
+    }
+}
+
+/// Whether the broker says that another has taken over.
+fn is_fence(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Fenced
+            | Code::ProducerFenced
+            | Code::InvalidProducerEpoch
+            | Code::TransactionCoordinatorFenced
+    )
+}
+
+/// Whether it lies in the message that the broker, or the client before it, does
+/// not take it: it would not take it tomorrow.
+fn is_refusal(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::MessageSizeTooLarge
+                | Code::MessageBatchTooLarge
+                | Code::InvalidMessage
+                | Code::InvalidRecord
+                | Code::PolicyViolation
+                | Code::UnknownTopic
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownPartition
+                | Code::InvalidTopic
+                | Code::TopicAuthorizationFailed
+        )
+    )
 }
 
 impl Drop for Sender {
