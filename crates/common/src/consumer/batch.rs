@@ -1,9 +1,12 @@
 //! Working on a batch of messages: all in one transaction, or, if one of them
 //! fails that, each in its own. Knows the database and no broker.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use rdkafka::message::OwnedMessage;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Message as _, OwnedMessage};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{Connection as _, PgConnection};
 use tracing::Instrument;
 
@@ -304,6 +307,20 @@ pub(super) async fn claim_rejected(
         }
     }
     Ok(())
+}
+
+/// Where to go on, for each partition of which there is something in `batch`.
+pub(super) fn next_offsets(batch: &[Incoming]) -> Result<TopicPartitionList, KafkaError> {
+    let mut next: HashMap<(&str, i32), i64> = HashMap::new();
+    for incoming in batch {
+        let message = &incoming.message;
+        next.insert((message.topic(), message.partition()), message.offset() + 1);
+    }
+    let mut offsets = TopicPartitionList::with_capacity(next.len());
+    for ((topic, partition), offset) in next {
+        offsets.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    }
+    Ok(offsets)
 }
 
 fn span(event: &ReceivedEvent) -> tracing::Span {

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use tokio::sync::Notify;
 
 use crate::kafka::Log;
 
@@ -18,12 +19,14 @@ use crate::kafka::Log;
 pub(super) struct Context {
     pub(super) log: Log,
     changes: Mutex<Changes>,
+    has_changed: Notify,
 }
 
 /// What has come and gone since somebody looked.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Whether partitions have come. They are not paused, whatever the others are.
+    /// Whether partitions have come. They are not paused, whatever the others are,
+    /// unless they were when they went: the client remembers that.
     pub(super) has_new: bool,
     /// The partitions that have gone, by topic and number. What was read of them
     /// and not worked on is another's now; should they have come again meanwhile,
@@ -40,7 +43,12 @@ impl Changes {
 
 impl Context {
     pub(super) fn new(log: Log) -> Self {
-        Self { log, changes: Mutex::default() }
+        Self { log, changes: Mutex::default(), has_changed: Notify::new() }
+    }
+
+    /// Waits for changes that nobody has looked at.
+    pub(super) async fn changed(&self) {
+        self.has_changed.notified().await;
     }
 
     /// The changes since the last call.
@@ -50,6 +58,7 @@ impl Context {
 
     fn note(&self, change: impl FnOnce(&mut Changes)) {
         change(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+        self.has_changed.notify_one();
     }
 }
 

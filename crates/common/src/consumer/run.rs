@@ -2,7 +2,6 @@
 //! the offsets. The offsets come last, so whatever happens before is repeated
 //! and found in the inbox.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +9,6 @@ use std::time::Duration;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -111,11 +109,11 @@ impl Consumer {
         let mut config = self.broker.client(group);
         config
             .set("group.id", group)
+            // A new group begins at the beginning.
+            .set("auto.offset.reset", "earliest")
             // Whether the relay's transaction ends does not matter: what was in an outbox
             // has happened, and what is sent again is found in the inbox.
             .set("isolation.level", "read_uncommitted")
-            // A new group begins at the beginning.
-            .set("auto.offset.reset", "earliest")
             // An offset counts after the work and not before; what counts is
             // committed every second and at the end.
             .set("enable.auto.offset.store", "false")
@@ -180,6 +178,8 @@ impl Session<'_> {
         if batch.is_empty() {
             let first = tokio::select! {
                 first = self.kafka.recv() => first,
+                // What has come may be paused from an earlier time, and then sends nothing.
+                () = self.kafka.context().changed() => return Ok(Some(batch)),
                 () = self.shutdown.cancelled() => return Ok(None),
             };
             self.look_around(&mut batch);
@@ -214,8 +214,11 @@ impl Session<'_> {
         let changes = self.kafka.context().changes();
         batch.retain(|one| !changes.takes(&one.message));
         self.waiting.retain(|one| !changes.takes(&one.message));
-        if changes.has_new && self.backoff.is_some() {
-            self.rest();
+        if changes.has_new {
+            match self.backoff {
+                Some(_) => self.rest(),
+                None => self.set_going(),
+            }
         }
         self.consumer.waiting.store(self.waiting.len(), Ordering::Relaxed);
     }
@@ -328,6 +331,10 @@ impl Session<'_> {
             let read = tokio::select! {
                 () = self.shutdown.cancelled() => return Ok(Next::Shutdown),
                 read = timeout_at(until, self.kafka.recv()), if has_room => read,
+                () = self.kafka.context().changed() => {
+                    self.look_around(batch);
+                    continue;
+                }
                 () = tokio::time::sleep_until(until), if !has_room => return Ok(Next::Continue),
             };
             self.look_around(batch);
@@ -376,20 +383,12 @@ impl Session<'_> {
     }
 
     fn store_offsets(&self, batch: &[Incoming]) {
-        let mut next: HashMap<(&str, i32), i64> = HashMap::new();
-        for incoming in batch {
-            let message = &incoming.message;
-            next.insert((message.topic(), message.partition()), message.offset() + 1);
-        }
-        if next.is_empty() {
+        if batch.is_empty() {
             return;
         }
-        let mut offsets = TopicPartitionList::with_capacity(next.len());
-        let added: Result<(), KafkaError> =
-            next.into_iter().try_for_each(|((topic, partition), offset)| {
-                offsets.add_partition_offset(topic, partition, Offset::Offset(offset))
-            });
-        if let Err(error) = added.and_then(|()| self.kafka.store_offsets(&offsets)) {
+        let stored =
+            batch::next_offsets(batch).and_then(|offsets| self.kafka.store_offsets(&offsets));
+        if let Err(error) = stored {
             // The partitions went to another instance meanwhile. It reads the
             // same messages again and finds them in the inbox.
             tracing::debug!(%error, "offsets of partitions that are not ours any more");

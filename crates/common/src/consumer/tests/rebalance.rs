@@ -2,7 +2,7 @@
 //! that librdkafka brings along.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -12,7 +12,6 @@ use rdkafka::consumer::{
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::super::context::Context;
@@ -22,13 +21,28 @@ use crate::kafka::Log;
 const PARTITIONS: i32 = 4;
 const MESSAGES: usize = 2_000;
 
-/// Another member of the group: takes its share and gives it back.
-async fn come_and_go(bootstrap: &str) {
+/// Whether the database is as good as away.
+static IS_AWAY: AtomicBool = AtomicBool::new(true);
+
+async fn on_noted_if_there(
+    tx: &mut PgConnection,
+    event: &ReceivedEvent,
+    body: Noted,
+) -> Result<(), HandlerError> {
+    if IS_AWAY.load(Ordering::Relaxed) {
+        return Err(HandlerError::Database(sqlx::Error::PoolTimedOut));
+    }
+    on_noted(tx, event, body).await
+}
+
+/// Another member of the group, which has got its share.
+async fn join(bootstrap: &str) -> StreamConsumer {
     let other: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", GROUP)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")
+        .set("session.timeout.ms", "6000")
         .create()
         .unwrap();
     other.subscribe(&["test.notes"]).unwrap();
@@ -37,33 +51,18 @@ async fn come_and_go(bootstrap: &str) {
         let _ = tokio::time::timeout(Duration::from_millis(100), other.recv()).await;
         assert!(started.elapsed() < Duration::from_secs(30), "it gets no partition");
     }
+    other
+}
+
+async fn leave(other: StreamConsumer) {
     tokio::task::spawn_blocking(move || drop(other)).await.unwrap();
+    // The mock broker is slow to give its partitions to the others.
+    tokio::time::sleep(Duration::from_secs(10)).await;
 }
 
-/// The most that was ever seen: from the first until it has stood still for a while.
-async fn most(waiting: &Arc<AtomicUsize>) -> usize {
-    let (mut most, mut since) = (0, Instant::now());
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(30) {
-        let now = waiting.load(Ordering::Relaxed);
-        if now > most {
-            (most, since) = (now, Instant::now());
-        }
-        if most > 0 && since.elapsed() > Duration::from_secs(3) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    most
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn partitions_that_come_during_an_outage_rest() {
-    let cluster = MockCluster::new(1).unwrap();
-    cluster.create_topic("test.notes", PARTITIONS, 1).unwrap();
-    let bootstrap = cluster.bootstrap_servers();
+async fn sent(bootstrap: &str) {
     let producer: FutureProducer =
-        ClientConfig::new().set("bootstrap.servers", &bootstrap).create().unwrap();
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
     let sent = (0..MESSAGES).map(async |number| {
         let event = noted(&number.to_string());
         let payload = event.payload.clone().unwrap();
@@ -71,30 +70,63 @@ async fn partitions_that_come_during_an_outage_rest() {
         producer.send(record.headers(headers(&event)), Duration::from_secs(20)).await.unwrap();
     });
     futures::future::join_all(sent).await;
+}
 
-    // Nobody listens there.
-    let away = PgPoolOptions::new()
-        .acquire_timeout(Duration::from_millis(50))
-        .connect_lazy("postgres://nobody@127.0.0.1:1/none")
-        .unwrap();
+/// Waits until so many notes are there and no more come.
+async fn settled(db: &Db, at_least: usize) -> usize {
+    let (started, mut before) = (Instant::now(), 0);
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = notes(db).await.len();
+        if now >= at_least && now == before {
+            return now;
+        }
+        before = now;
+        assert!(started.elapsed() < Duration::from_secs(60), "{now} of {at_least}");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn partitions_that_come_during_an_outage_rest_and_go_on_after_it(pool: PgPool) {
+    let db = db(pool).await;
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("test.notes", PARTITIONS, 1).unwrap();
+    let bootstrap = cluster.bootstrap_servers();
+    sent(&bootstrap).await;
     let settings = ConsumerSettings {
         batch_max: 50,
-        backoff_max: Duration::from_millis(200),
         session_timeout: Duration::from_secs(6),
         ..ConsumerSettings::default()
     };
-    let consumer =
-        Consumer::new(Db::from_pool(away), bootstrap.as_str(), subscriptions(), settings);
+    let subscriptions = Subscriptions::new(GROUP)
+        .on::<Noted>(|tx, event, body| Box::pin(on_noted_if_there(tx, event, body)));
+    let consumer = Consumer::new(db.clone(), bootstrap.as_str(), subscriptions, settings);
     let waiting = Arc::clone(&consumer.waiting);
+    let most = tokio::spawn({
+        async move {
+            let mut most = 0;
+            while IS_AWAY.load(Ordering::Relaxed) {
+                most = most.max(waiting.load(Ordering::Relaxed));
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            most
+        }
+    });
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(consumer.run(shutdown.clone()));
-    for _ in 0..2 {
-        come_and_go(&bootstrap).await;
-        let most = most(&waiting).await;
-        assert!(most >= 1, "else nothing came back, and this proves nothing");
-        // The first message of each, before it is known that it came.
-        assert!(most <= usize::try_from(PARTITIONS).unwrap(), "{most} wait");
-    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    leave(join(&bootstrap).await).await;
+    let other = join(&bootstrap).await;
+
+    // The outage ends while the other has a share that rested when it went.
+    IS_AWAY.store(false, Ordering::Relaxed);
+    // The first message of each partition, before it is known that it came.
+    let most = most.await.unwrap();
+    assert!(most <= usize::try_from(PARTITIONS).unwrap(), "{most} wait");
+    let own_share = settled(&db, 1).await;
+    assert!(own_share < MESSAGES, "else the other has none, and this proves nothing");
+    leave(other).await;
+    assert_eq!(settled(&db, MESSAGES).await, MESSAGES);
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }
