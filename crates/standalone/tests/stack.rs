@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor as _};
-use standalone::{Postgres, Service, Stack};
+use standalone::broker_process::BrokerProcessSettings;
+use standalone::net::PortBlock;
+use standalone::{Broker, Postgres, Service, Stack};
 
 fn topics(bootstrap: &str) -> Vec<String> {
     let client: BaseConsumer =
@@ -52,4 +55,26 @@ async fn a_stacks_own_server_can_be_crashed() {
     stack.broker_mut().kill().unwrap();
     stack.broker_mut().start_again().await.unwrap();
     assert!(!topics(stack.bootstrap()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_tells_its_clients_the_address_that_leads_to_it() {
+    let mut ports = PortBlock::take().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let advertised = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port().unwrap()));
+    let settings = BrokerProcessSettings {
+        program: env!("CARGO_BIN_EXE_standalone").into(),
+        data: folder.path().join("broker"),
+        log: folder.path().join("log"),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port().unwrap())),
+        advertised: Some(advertised),
+        topics: vec!["loan.auth:1".parse().unwrap()],
+        compaction_seconds: None,
+    };
+    let broker = Broker::start(&settings).await.unwrap();
+    let client: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", broker.bootstrap()).create().unwrap();
+    let metadata = client.fetch_metadata(None, Duration::from_secs(10)).unwrap();
+    let told: Vec<i32> = metadata.brokers().iter().map(|broker| broker.port()).collect();
+    assert_eq!(told, [i32::from(advertised.port())]);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use super::{Stack, broker_settings};
+use super::{Detour, Stack, broker_settings};
 use crate::broker_process::Broker;
 use crate::net::PortBlock;
 use crate::postgres::Postgres;
@@ -27,6 +27,7 @@ pub struct StackBuilder {
     own_postgres: bool,
     bootstrap: Option<String>,
     bin_dir: Option<PathBuf>,
+    detour: Detour,
 }
 
 impl StackBuilder {
@@ -79,6 +80,18 @@ impl StackBuilder {
         self
     }
 
+    /// Lets each process be told other addresses than the true ones: of proxies
+    /// that stand between. Called with the environment of every process that is
+    /// started, and free to change it.
+    #[must_use]
+    pub fn detour(
+        mut self,
+        change: impl Fn(Service, &mut Vec<(String, String)>) + Send + Sync + 'static,
+    ) -> Self {
+        self.detour = Detour(Some(Arc::new(change)));
+        self
+    }
+
     /// Starts it and waits until all of it is ready.
     ///
     /// # Errors
@@ -125,6 +138,7 @@ impl StackBuilder {
             wiring,
             settings,
             bin_dir,
+            detour: self.detour,
             ports,
             instances: 1,
             folder,

@@ -6,7 +6,8 @@ mod service_process;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -33,9 +34,20 @@ pub struct Stack {
     wiring: Wiring,
     settings: Vec<(Option<Service>, String, String)>,
     bin_dir: PathBuf,
+    detour: Detour,
     ports: PortBlock,
     instances: u32,
     folder: TempDir,
+}
+
+/// What changes the environment of a process before it is started.
+#[derive(Clone, Default)]
+struct Detour(Option<Arc<dyn Fn(Service, &mut Vec<(String, String)>) + Send + Sync>>);
+
+impl std::fmt::Debug for Detour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Detour").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Stack {
@@ -170,6 +182,12 @@ impl Stack {
         logs
     }
 
+    /// The folder of these logs, one file for each process.
+    #[must_use]
+    pub fn log_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     async fn start_services(&mut self, services: &[Service]) -> anyhow::Result<()> {
         for &service in services {
             let ports =
@@ -193,15 +211,14 @@ impl Stack {
                 launch.environment.push((name.clone(), value.clone()));
             }
         }
+        if let Detour(Some(change)) = &self.detour {
+            change(service, &mut launch.environment);
+        }
         launch
     }
 }
 
-fn broker_settings(
-    folder: &TempDir,
-    bin_dir: &std::path::Path,
-    port: u16,
-) -> BrokerProcessSettings {
+fn broker_settings(folder: &TempDir, bin_dir: &Path, port: u16) -> BrokerProcessSettings {
     BrokerProcessSettings {
         program: bin_dir.join("standalone"),
         data: folder.path().join("broker"),
