@@ -172,6 +172,20 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "too-many-registrations",
+        &[429],
+        [
+            "Too many registrations",
+            "More customers were registered from this address than one address may in some minutes. This one was not looked at.",
+            "Wait as long as Retry-After says, then send the same request.",
+        ],
+        [
+            "등록 요청이 너무 많음",
+            "이 주소에서 짧은 시간에 허용된 것보다 많은 고객 등록 요청이 들어왔습니다. 이번 요청은 확인하지 않았습니다.",
+            "Retry-After에 적힌 시간만큼 기다린 뒤 같은 요청을 다시 보내 주십시오.",
+        ],
+    ),
+    kind(
         "too-many-failures",
         &[429],
         [
