@@ -31,8 +31,7 @@ pub struct Proxy {
     address: SocketAddr,
     target: Arc<Mutex<Option<String>>>,
     mode: watch::Sender<Mode>,
-    /// Connections with a lower number are held.
-    held_below: watch::Sender<u64>,
+    held: watch::Sender<Option<Held>>,
     connections: Arc<AtomicU64>,
     accepting: AbortHandle,
 }
@@ -47,11 +46,12 @@ impl Proxy {
         let address = listener.local_addr()?;
         let (mode, watched) = watch::channel(Mode::Pass);
         let target = Arc::new(Mutex::new(None));
-        let (held_below, held) = watch::channel(0);
+        let (held, watched_held) = watch::channel(None);
         let connections = Arc::default();
-        let ways = Ways { mode: watched, held_below: held, connections: Arc::clone(&connections) };
+        let ways =
+            Ways { mode: watched, held: watched_held, connections: Arc::clone(&connections) };
         let accepting = tokio::spawn(accept(listener, Arc::clone(&target), ways)).abort_handle();
-        Ok(Self { address, target, mode, held_below, connections, accepting })
+        Ok(Self { address, target, mode, held, connections, accepting })
     }
 
     /// The address to talk to instead of the target's.
@@ -72,14 +72,16 @@ impl Proxy {
         self.address
     }
 
-    /// Nothing passes on the connections that are open now; new ones pass all.
-    pub fn hold_open_connections(&self) {
-        self.held_below.send_replace(self.connections.load(Ordering::SeqCst));
+    /// What contains these bytes does not pass on the connections that are open now,
+    /// nor does anything behind it. New ones pass all.
+    pub fn hold_what_contains(&self, bytes: &[u8]) {
+        let below = self.connections.load(Ordering::SeqCst);
+        self.held.send_replace(Some(Held { below, bytes: bytes.to_vec() }));
     }
 
     /// What was held goes on its way.
     pub fn release(&self) {
-        self.held_below.send_replace(0);
+        self.held.send_replace(None);
     }
 
     /// Changes what it does, for connections that are open as well.
@@ -94,11 +96,24 @@ impl Drop for Proxy {
     }
 }
 
+/// Connections with a lower number pass nothing from these bytes on.
+#[derive(Debug)]
+struct Held {
+    below: u64,
+    bytes: Vec<u8>,
+}
+
+impl Held {
+    fn holds(&self, number: u64, passing: &[u8]) -> bool {
+        number < self.below && passing.windows(self.bytes.len()).any(|part| part == self.bytes)
+    }
+}
+
 /// What decides whether something passes.
 #[derive(Clone)]
 struct Ways {
     mode: watch::Receiver<Mode>,
-    held_below: watch::Receiver<u64>,
+    held: watch::Receiver<Option<Held>>,
     connections: Arc<AtomicU64>,
 }
 
@@ -123,17 +138,20 @@ async fn accept(listener: TcpListener, target: Arc<Mutex<Option<String>>>, ways:
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    Ways { mut mode, mut held_below, .. }: Ways,
+    Ways { mut mode, mut held, .. }: Ways,
     number: u64,
     answers: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let held = |mode: &Mode| *mode == Mode::Hold || (answers && *mode == Mode::HoldAnswers);
-        if mode.wait_for(|mode| !held(mode)).await.is_err() {
+        let is_held = |mode: &Mode| *mode == Mode::Hold || (answers && *mode == Mode::HoldAnswers);
+        if mode.wait_for(|mode| !is_held(mode)).await.is_err() {
             return;
         }
-        if held_below.wait_for(|below| number >= *below).await.is_err() {
+        let passes = |held: &Option<Held>| {
+            answers || !held.as_ref().is_some_and(|held| held.holds(number, &buffer[..read]))
+        };
+        if held.wait_for(passes).await.is_err() {
             return;
         }
         let delay = match *mode.borrow() {
