@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{
     BaseConsumer, Consumer as _, ConsumerContext as _, Rebalance, StreamConsumer,
@@ -112,10 +113,16 @@ async fn partitions_that_come_during_an_outage_rest_and_go_on_after_it(pool: PgP
             most
         }
     });
+    // The other has all, then a share, then nothing: what comes to us last has never
+    // rested here.
+    let other = join(&bootstrap).await;
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(consumer.run(shutdown.clone()));
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    leave(join(&bootstrap).await).await;
+    while other.assignment().unwrap().count() == usize::try_from(PARTITIONS).unwrap() {
+        let _ = tokio::time::timeout(Duration::from_millis(100), other.recv()).await;
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(8), other.stream().count()).await;
+    leave(other).await;
     let other = join(&bootstrap).await;
 
     // The outage ends while the other has a share that rested when it went.
