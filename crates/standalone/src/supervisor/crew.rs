@@ -102,7 +102,12 @@ impl Crew {
         let database = postgres.database(DATABASE).await?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.plan.postgres)).to_string();
         progress.ready(PartName::Postgres, &address);
-        self.take_on(Part::new(PartName::Postgres, Running::Postgres(postgres), address, None))?;
+        self.take_on(Part::new(
+            PartName::Postgres,
+            Running::Postgres(Box::new(postgres)),
+            address,
+            None,
+        ))?;
         Ok(database)
     }
 

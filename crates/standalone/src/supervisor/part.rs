@@ -21,7 +21,7 @@ const WELL_AFTER: Duration = Duration::from_secs(60);
 /// What runs.
 #[derive(Debug)]
 pub(super) enum Running {
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
     Broker(Broker),
     Service(ServiceProcess),
 }
