@@ -299,7 +299,7 @@ async fn an_event_is_sent_again_under_its_id_whether_its_row_is_kept_or_not(pool
         resend(&mut connection, &[kept.clone(), gone.clone(), waits.clone()]).await.unwrap();
         assert_eq!(unsent(&pool).await, ["kept", "waits", "gone"]);
     }
-    let rows = rows::unsent(&mut connection, 100).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &stuck::Stuck::default()).await.unwrap();
     assert_eq!(rows[2].event_id, gone.id);
     assert_eq!(rows[2].payload, gone.payload);
 }
