@@ -90,6 +90,24 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1_024..=1_048_576))]
     pub body_max_bytes: u32,
 
+    /// How long a body may take to come, from the head on; then 408. 64 KiB take a second on a slow
+    /// line.
+    #[arg(long, env = "BODY_TIMEOUT_SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub body_timeout_seconds: u64,
+
+    /// Bodies that are on their way at once; one more is answered 429. Bounds memory: each may be as
+    /// large as the largest.
+    #[arg(long, env = "BODIES_MAX", default_value_t = 2_048,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub bodies_max: u32,
+
+    /// Of one client; one more is answered 429. A body of a client that does not dawdle comes with
+    /// its head, so these are seldom more than a few.
+    #[arg(long, env = "BODIES_PER_CLIENT_MAX", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub bodies_per_client_max: u32,
+
     /// How long a request may take from its head to the answer's head. A stream's body may take for
     /// ever.
     #[arg(long, env = "REQUEST_TIMEOUT_SECONDS", default_value_t = 30,

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Tokens;
+use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::cors::OriginPattern;
 use crate::proxy::{Connections, PooledProxy};
@@ -30,7 +31,9 @@ pub(crate) struct Edge {
     pub(crate) tokens: Tokens,
     pub(crate) meters: Meters,
     pub(crate) clock: Clock,
+    pub(crate) bodies: Bodies,
     pub(crate) body_max_bytes: usize,
+    pub(crate) body_timeout: Duration,
     pub(crate) response_buffer_max_bytes: u64,
     pub(crate) request_timeout: Duration,
     /// Cancelled when the end begins: requests are still taken, connections are not kept any more.
@@ -77,7 +80,9 @@ impl Edge {
             tokens: Tokens::new(verifier),
             meters: Meters::new(),
             clock,
+            bodies: Bodies::new(count(config.bodies_max), count(config.bodies_per_client_max)),
             body_max_bytes: count(config.body_max_bytes),
+            body_timeout: Duration::from_secs(config.body_timeout_seconds),
             response_buffer_max_bytes: config.response_buffer_max_bytes,
             request_timeout,
             ending,

@@ -81,7 +81,7 @@ impl Left {
 }
 
 /// A subscriber has a whole /64 of IPv6, so that is one client.
-fn key_of(client: IpAddr) -> IpAddr {
+pub(crate) fn key_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => {

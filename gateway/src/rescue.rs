@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     BodyTooLarge { limit_bytes: usize },
     /// The client's body ended before its end, or could not be read.
     BodyUnreadable,
+    /// The client's body did not come in time.
+    BodySlow,
     /// The client has used up its rate.
     RateLimited { retry_after: Duration },
     /// The bearer token is not valid.
@@ -65,6 +67,7 @@ impl Failure {
             Failure::Ambiguous(_) => "ambiguous",
             Failure::BodyTooLarge { .. } => "body-too-large",
             Failure::BodyUnreadable => "body-unreadable",
+            Failure::BodySlow => "body-too-slow",
             Failure::RateLimited { .. } => "rate-limited",
             Failure::Unauthenticated => "unauthenticated",
             Failure::Busy(_) => "busy",
@@ -90,6 +93,9 @@ impl Failure {
             }
             Failure::BodyUnreadable => {
                 ("body-unreadable", "The body could not be read to its end.".into())
+            }
+            Failure::BodySlow => {
+                ("body-too-slow", "The body did not come in time; nothing was done.".into())
             }
             Failure::RateLimited { .. } => (
                 "rate-limited",
@@ -176,7 +182,10 @@ impl Failure {
             let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if matches!(self, Failure::BodyTooLarge { .. } | Failure::BodyUnreadable) {
+        if matches!(
+            self,
+            Failure::BodyTooLarge { .. } | Failure::BodyUnreadable | Failure::BodySlow
+        ) {
             // What is left of the body is not read, so the connection can't be used again.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -188,6 +197,7 @@ impl Failure {
             Failure::OtherMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Failure::Ambiguous(_) | Failure::BodyUnreadable => StatusCode::BAD_REQUEST,
             Failure::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Failure::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Failure::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Failure::Unauthenticated => StatusCode::UNAUTHORIZED,
             Failure::Busy(_) | Failure::Down(_) => StatusCode::SERVICE_UNAVAILABLE,

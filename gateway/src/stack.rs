@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -44,13 +44,14 @@ pub(crate) fn build(edge: &Arc<Edge>) -> impl Inner {
         .layer(GateLayer(the_edge(), admit))
         // After the rate, because a signature costs more than all that came before.
         .layer(GateLayer(the_edge(), authenticate))
-        // Outside the time limit, so that a place is free again as soon as the time is over.
-        .layer(StepLayer(the_edge(), Place))
         // Around reading the body as well: a client that sends slowly has no more time than one
         // whose answer is slow.
         .layer(StepLayer(the_edge(), Deadline))
-        // Innermost, because what was refused before need not be read.
-        .layer_fn(|inner| ReadBody { edge: the_edge(), inner })
+        // After all that refuses by the head alone, because what was refused need not be read; and
+        // before the places, because who sends slowly must not take one from those who ask.
+        .layer(StepLayer(the_edge(), ReadBody))
+        // Innermost: a place is held while a service is asked, and for nothing else.
+        .layer(StepLayer(the_edge(), Place))
         .service(Dispatch(the_edge()))
 }
 
@@ -226,40 +227,25 @@ impl Step for Deadline {
 
 /// See [`build`]: makes a body a known number of bytes.
 #[derive(Clone)]
-struct ReadBody<S> {
-    edge: Arc<Edge>,
-    inner: S,
-}
+struct ReadBody;
 
-impl<S> Service<Request> for ReadBody<S>
-where
-    S: Service<
-            http::Request<Bytes>,
-            Response = Response,
-            Error = Infallible,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Answer {
-        let (parts, body) = request.into_parts();
-        if body.is_end_stream() {
-            return Box::pin(self.inner.call(http::Request::from_parts(parts, Bytes::new())));
+impl Step for ReadBody {
+    fn call<S: Inner>(&self, edge: &Arc<Edge>, request: Request, inner: &mut S) -> Answer {
+        if request.body().is_end_stream() {
+            return Box::pin(inner.call(request));
         }
-        let mut inner = self.inner.clone();
-        let limit_bytes = self.edge.body_max_bytes;
+        let reading = Asked::of(&request).and_then(|asked| edge.bodies.begin(asked.client));
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(failure) => return answer(failure.into_response()),
+        };
+        let (parts, body) = request.into_parts();
+        let (mut inner, edge) = (inner.clone(), Arc::clone(edge));
         Box::pin(async move {
-            match body::read(body, limit_bytes).await {
-                Ok(bytes) => inner.call(http::Request::from_parts(parts, bytes)).await,
+            let read = timeout(edge.body_timeout, body::read(body, edge.body_max_bytes)).await;
+            drop(reading);
+            match read.unwrap_or(Err(Failure::BodySlow)) {
+                Ok(bytes) => inner.call(Request::from_parts(parts, Body::from(bytes))).await,
                 Err(failure) => Ok(failure.into_response()),
             }
         })
@@ -270,7 +256,7 @@ where
 #[derive(Clone)]
 struct Dispatch(Arc<Edge>);
 
-impl Service<http::Request<Bytes>> for Dispatch {
+impl Service<Request> for Dispatch {
     type Response = Response;
     type Error = Infallible;
     type Future = Answer;
@@ -279,7 +265,7 @@ impl Service<http::Request<Bytes>> for Dispatch {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Bytes>) -> Answer {
+    fn call(&mut self, request: Request) -> Answer {
         let edge = Arc::clone(&self.0);
         Box::pin(async move {
             Ok(dispatch(&edge, request).await.unwrap_or_else(IntoResponse::into_response))
@@ -287,8 +273,10 @@ impl Service<http::Request<Bytes>> for Dispatch {
     }
 }
 
-async fn dispatch(edge: &Edge, request: http::Request<Bytes>) -> Result<Response, Failure> {
+async fn dispatch(edge: &Edge, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
+    // It was read before, so this waits for nothing.
+    let body = body::read(body, edge.body_max_bytes).await?;
     let asked = parts.extensions.get::<Asked>().copied().ok_or(Failure::Panicked)?;
     let route = asked.route()?;
     match route.goal {

@@ -32,6 +32,20 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "body-too-slow",
+        &[408],
+        [
+            "The body came too slowly",
+            "The body of the request did not come in time. Nothing was done.",
+            "Send the request again, over a better line.",
+        ],
+        [
+            "본문이 너무 느리게 도착함",
+            "요청 본문이 제한 시간 안에 도착하지 않았습니다. 처리된 것은 없습니다.",
+            "연결 상태를 확인한 뒤 요청을 다시 보내 주십시오.",
+        ],
+    ),
+    kind(
         "body-unreadable",
         &[400],
         [

@@ -54,6 +54,28 @@ async fn a_body_that_comes_slowly_has_no_more_time_than_a_slow_answer() {
     assert_eq!(world.seen_by_anyone(), 0);
 }
 
+// who sends slowly takes no place of those who ask.
+#[tokio::test]
+async fn bodies_that_come_slowly_are_no_requests_to_a_service() {
+    let world = World::with(|config| {
+        config.upstream_concurrency_max = 2;
+        config.bodies_per_client_max = 8;
+        config.body_timeout_seconds = 2;
+    })
+    .await;
+    let head = "POST /loanRequests HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf";
+    let slow = futures::future::join_all((0..8).map(|_| world.raw(head)));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(world.get("/loanRequests").send().await.unwrap().status(), 200);
+        // A ninth body of this client is one too many.
+        assert_eq!(status_of(&world.raw(head).await), 429);
+    };
+    let (answers, ()) = tokio::join!(slow, meanwhile);
+    assert!(answers.iter().all(|answer| status_of(answer) == 408), "{answers:?}");
+    assert_eq!(world.post("/loanRequests").body("{}").send().await.unwrap().status(), 200);
+}
+
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused_by_the_parser() {
     let world = World::start().await;
