@@ -121,6 +121,7 @@ pub(super) enum Outcome {
     /// More passwords are to be checked than can be: nothing was looked at, nothing
     /// is decided. An answer, and no failure of this service: a client that asks too
     /// much must not make loan-request stop asking for the others.
+    #[serde(rename_all = "camelCase")]
     Busy {
         /// When it is worth asking again.
         retry_after_seconds: u64,
