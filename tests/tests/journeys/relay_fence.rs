@@ -37,9 +37,10 @@ struct Pair {
 }
 
 /// What has to be there to the end.
-enum Running {
-    Embedded { _broker: Broker, _folder: TempDir, _ports: PortBlock },
-    Apache { _broker: ApacheKafka },
+#[derive(Default)]
+struct Running {
+    _embedded: Option<(Broker, TempDir, PortBlock)>,
+    _apache: Option<ApacheKafka>,
 }
 
 impl Pair {
@@ -48,7 +49,7 @@ impl Pair {
         let (running, broker) = if on_apache_kafka() {
             let broker = ApacheKafka::start_behind(&proxy).await?;
             let own = broker.own_address().to_owned();
-            (Running::Apache { _broker: broker }, own)
+            (Running { _apache: Some(broker), ..Running::default() }, own)
         } else {
             let (folder, mut ports) = (tempfile::tempdir()?, PortBlock::take()?);
             let bin_dir = standalone::binaries::folder().context("no binaries")?;
@@ -63,7 +64,7 @@ impl Pair {
                 compaction_seconds: None,
             })
             .await?;
-            let running = Running::Embedded { _broker: broker, _folder: folder, _ports: ports };
+            let running = Running { _embedded: Some((broker, folder, ports)), _apache: None };
             (running, address.to_string())
         };
         proxy.lead_to(&broker);
