@@ -106,7 +106,7 @@ pub(super) async fn until_shown(
         count("at-once");
         return Ok(applied);
     }
-    let Some(place) = api.waits.room.enter(wanted[0]) else {
+    let Some(mut place) = api.waits.room.enter(wanted[0]) else {
         count("no-place");
         return Err(Error::NotShownYet(applied));
     };
