@@ -2,17 +2,19 @@
 //! was made of their events. No group is joined and no offset is stored: those
 //! who live by the same topics notice nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod progress;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::PgConnection;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
+use self::progress::Progress;
 use super::batch::{self, Incoming};
 use super::context::Context;
 use super::subscriptions::Subscriptions;
@@ -24,6 +26,10 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long nothing may come although there is something to come.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the client has come further although no message
+/// came: what ends a transaction takes a place and is given to nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long reading rests after an error of the Kafka client.
 const READ_ERROR_PAUSE: Duration = Duration::from_millis(10);
@@ -57,14 +63,6 @@ pub struct Replay {
     batch_max: usize,
     /// Read up to here, and what came from behind that.
     progress: Mutex<Progress>,
-}
-
-struct Progress {
-    places: Places,
-    /// Read already, but behind the end that was asked for.
-    held: VecDeque<Incoming>,
-    /// Partitions that have reached that end.
-    resting: BTreeSet<(String, i32)>,
 }
 
 /// Messages that are to be applied together.
@@ -103,6 +101,10 @@ impl Replay {
             .set("enable.auto.offset.store", "false")
             .set("allow.auto.create.topics", "false")
             .set("queued.max.messages.kbytes", "16384")
+            // As the consumer does, which shows what is in a transaction that has not ended.
+            .set("isolation.level", "read_uncommitted")
+            // It says at once that there is no more, also where no message came.
+            .set("enable.partition.eof", "true")
             // What was there a moment ago and is not there now must not pass as read.
             .set("auto.offset.reset", "error");
         let kafka: Arc<StreamConsumer<Context>> =
@@ -121,12 +123,7 @@ impl Replay {
         })
         .await?;
         kafka.assign(&list(&beginnings)?)?;
-        let progress = Progress {
-            places: beginnings.clone(),
-            held: VecDeque::new(),
-            resting: BTreeSet::new(),
-        };
-        let progress = Mutex::new(progress);
+        let progress = Mutex::new(Progress::new(beginnings.clone()));
         Ok(Self { kafka, subscriptions, beginnings, batch_max: batch_max.max(1), progress })
     }
 
@@ -153,7 +150,15 @@ impl Replay {
         .await
     }
 
-    /// How many messages lie between the beginnings and `ends`.
+    /// The place after the last message of each partition that has given one. Ends
+    /// may lie behind that: not only messages take places.
+    #[must_use]
+    pub fn read_to(&self) -> Places {
+        self.lock().read_to.clone()
+    }
+
+    /// How many messages lie between the beginnings and `ends`, at most: what ends a
+    /// transaction takes a place as well.
     #[must_use]
     pub fn count_up_to(&self, ends: &Places) -> u64 {
         distance(&self.beginnings, ends)
@@ -169,23 +174,36 @@ impl Replay {
         let mut stalled_at = Instant::now() + STALL_TIMEOUT;
         while batch.len() < self.batch_max && distance(&self.lock().places, ends) > 0 {
             // What is there is taken, and only an empty batch waits.
-            let until = if batch.is_empty() { stalled_at } else { Instant::now() };
-            match timeout_at(until, self.kafka.recv()).await {
+            let until = if batch.is_empty() { LOOK_EVERY } else { Duration::ZERO };
+            match timeout(until, self.kafka.recv()).await {
                 Ok(Ok(message)) => {
                     batch.extend(self.sort_in(Incoming::new(message.detach()), ends)?);
                     stalled_at = Instant::now() + STALL_TIMEOUT;
                 }
                 Ok(Err(error)) if is_final(&error) => return Err(error.into()),
+                Err(_) if !batch.is_empty() => break,
+                Ok(Err(KafkaError::PartitionEOF(_))) | Err(_) => {
+                    if self.look_around()? {
+                        stalled_at = Instant::now() + STALL_TIMEOUT;
+                    }
+                }
                 // The client gets over it by itself, or the time runs out.
                 Ok(Err(error)) => {
                     self.kafka.context().log.complain("read", &error.to_string());
                     tokio::time::sleep(READ_ERROR_PAUSE).await;
                 }
-                Err(_) if batch.is_empty() => return Err(ReplayError::Stalled),
-                Err(_) => break,
+            }
+            if batch.is_empty() && Instant::now() >= stalled_at {
+                return Err(ReplayError::Stalled);
             }
         }
         Ok(ReplayBatch(batch))
+    }
+
+    /// Whether the client has come further than its messages tell.
+    fn look_around(&self) -> Result<bool, ReplayError> {
+        let positions = places(&self.kafka.position()?);
+        Ok(self.lock().come_to(&positions))
     }
 
     /// What was held back and lies before `ends`; partitions that rested at an
@@ -251,29 +269,6 @@ impl Replay {
     }
 }
 
-impl Progress {
-    /// The message, if its turn has come; nothing, if it was had before; the
-    /// partition, if it lies behind its end, and is held.
-    fn sort_in(
-        &mut self,
-        incoming: Incoming,
-        ends: &Places,
-    ) -> Result<Option<Incoming>, (String, i32)> {
-        let message = &incoming.message;
-        let key = (message.topic().to_owned(), message.partition());
-        if message.offset() >= ends.get(&key).copied().unwrap_or_default() {
-            self.held.push_back(incoming);
-            return Err(key);
-        }
-        let place = self.places.entry(key).or_default();
-        if message.offset() < *place {
-            return Ok(None);
-        }
-        *place = message.offset() + 1;
-        Ok(Some(incoming))
-    }
-}
-
 /// Whether the client does not get over it: what is asked for is not there.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
@@ -319,11 +314,7 @@ pub async fn committed(broker: &Broker, group: &str, ends: &Places) -> Result<Pl
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context::new(Log::new("replay")))?;
         let committed = consumer.committed_offsets(wanted, ASK_TIMEOUT)?;
-        let places = committed.elements().into_iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else { return None };
-            Some(((element.topic().to_owned(), element.partition()), offset))
-        });
-        Ok(places.collect())
+        Ok(places(&committed))
     })
     .await
 }
@@ -346,6 +337,16 @@ fn partitions(kafka: &StreamConsumer<Context>, topic: &str) -> Result<Vec<i32>, 
         }
         _ => Err(ReplayError::NoTopic(topic.to_owned())),
     }
+}
+
+/// The places that are known.
+fn places(list: &TopicPartitionList) -> Places {
+    let elements = list.elements().into_iter();
+    let known = elements.filter_map(|element| {
+        let Offset::Offset(offset) = element.offset() else { return None };
+        Some(((element.topic().to_owned(), element.partition()), offset))
+    });
+    known.collect()
 }
 
 fn list(places: &Places) -> Result<TopicPartitionList, KafkaError> {
