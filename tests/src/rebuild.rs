@@ -52,7 +52,7 @@ impl Builder {
     /// # Errors
     /// If it is refused.
     pub async fn begin(&self, verify_only: bool) -> Result<Uuid, Refused> {
-        order_rebuild(&self.orders, Plan { verify_only, from_owner: false }).await
+        order_rebuild(&self.orders, Plan { verify_only, ..Plan::default() }).await
     }
 
     /// Has it begin with these events, and waits for its end.
@@ -64,7 +64,7 @@ impl Builder {
         history: Vec<ReceivedEvent>,
         within: Duration,
     ) -> Result<Rebuild> {
-        let plan = Plan { verify_only: false, from_owner: true };
+        let plan = Plan { from_owner: true, ..Plan::default() };
         let id = order_rebuild(&self.orders, plan).await?;
         hand_in_history(&self.orders, id, history, true).await?;
         self.done(id, within).await
@@ -94,6 +94,15 @@ impl Builder {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Has it made according to the plan, and waits for its end.
+    ///
+    /// # Errors
+    /// If it is refused or fails.
+    pub async fn follow(&self, plan: Plan, within: Duration) -> Result<Rebuild> {
+        let id = order_rebuild(&self.orders, plan).await?;
+        self.done(id, within).await
     }
 
     /// Begins it and waits for its end.

@@ -19,6 +19,8 @@ pub(super) struct Wanted {
     /// Begin with what loan-manager has kept; it is handed in at
     /// `/admin/rebuild/history`.
     from_owner: bool,
+    /// What no event tells of may go.
+    drop_surplus: bool,
 }
 
 /// Which it is.
@@ -33,7 +35,8 @@ pub(super) async fn start_rebuild(
     State(admin): State<Admin>,
     Json(wanted): Json<Wanted>,
 ) -> Result<(StatusCode, Json<Begun>), Error> {
-    let Wanted { verify_only, from_owner } = wanted;
-    let rebuild_id = order_rebuild(&admin.orders, Plan { verify_only, from_owner }).await?;
+    let Wanted { verify_only, from_owner, drop_surplus } = wanted;
+    let plan = Plan { verify_only, from_owner, drop_surplus };
+    let rebuild_id = order_rebuild(&admin.orders, plan).await?;
     Ok((StatusCode::ACCEPTED, Json(Begun { rebuild_id })))
 }

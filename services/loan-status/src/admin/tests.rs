@@ -92,9 +92,10 @@ async fn a_rebuild_is_ordered_and_looked_at(pool: PgPool) {
         let work = async {
             let order = placed.orders.recv().await.unwrap();
             assert!(order.plan.verify_only && !order.plan.from_owner);
+            assert!(order.plan.drop_surplus);
             order.answer.send(answer).unwrap();
         };
-        let ordered = post("/admin/rebuild", json!({"verifyOnly": true}));
+        let ordered = post("/admin/rebuild", json!({"verifyOnly": true, "dropSurplus": true}));
         let ((status, body), ()) = tokio::join!(ordered, work);
         let code = body["code"].as_str().unwrap_or_default();
         assert_eq!((status, code), expected);
@@ -113,8 +114,15 @@ async fn a_rebuild_is_ordered_and_looked_at(pool: PgPool) {
         "key": event.key, "occurredAt": "2026-11-21T08:00:00Z",
         "payload": String::from_utf8(event.payload.clone().unwrap()).unwrap(),
     }]});
+    // One that nobody waits for, and one that is of another rebuild.
+    for awaited in [None, Some(uuid::Uuid::from_u128(8))] {
+        placed.history.expect(awaited);
+        let (status, body) = post("/admin/rebuild/history", page.clone()).await;
+        assert_eq!((status, body["code"].as_str()), (409, Some("history-not-wanted")));
+    }
+    placed.history.expect(Some(id));
     let work = async {
-        let history = placed.history.recv().await.unwrap();
+        let history = placed.history.next().await.unwrap();
         assert!(history.is_last && history.rebuild_id == id);
         let taken = &history.events[0];
         assert_eq!(
@@ -125,9 +133,12 @@ async fn a_rebuild_is_ordered_and_looked_at(pool: PgPool) {
     };
     let ((status, _), ()) = tokio::join!(post("/admin/rebuild/history", page.clone()), work);
     assert_eq!(status, 204);
-    // One that nobody waits for.
+    // One that was under way when the rebuild ended does not stay for the next.
     let ((status, body), ()) = tokio::join!(post("/admin/rebuild/history", page), async {
-        drop(placed.history.recv().await);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        placed.history.expect(None);
     });
     assert_eq!((status, body["code"].as_str()), (409, Some("history-not-wanted")));
+    let nobodys = tokio::time::timeout(std::time::Duration::ZERO, placed.history.next()).await;
+    assert!(nobodys.is_err(), "{nobodys:?}");
 }

@@ -47,6 +47,12 @@ impl Difference {
         self.entries.total() + self.loans.total() + self.cancellations.total()
     }
 
+    /// Those that only the served model knows.
+    #[must_use]
+    pub const fn surplus(&self) -> i64 {
+        self.entries.surplus + self.loans.surplus + self.cancellations.surplus
+    }
+
     /// The same without what only the served model knows: where not all events are
     /// known any more, it proves nothing.
     #[must_use]
@@ -80,6 +86,8 @@ mod tests {
         let changed = Rows { changed: 1, ..Rows::default() };
         assert!(Difference { loans: changed, ..difference }.contradicts());
         let surplus = Rows { surplus: 1, ..Rows::default() };
-        assert!(Difference { cancellations: surplus, ..difference }.contradicts());
+        let difference = Difference { cancellations: surplus, ..difference };
+        assert!(difference.contradicts());
+        assert_eq!((difference.surplus(), difference.without_surplus().surplus()), (1, 0));
     }
 }

@@ -18,6 +18,14 @@ use crate::domain::rebuild::{Difference, Rows};
 /// How long the session may take to come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the served model's lock is waited for: whoever comes after that waits as
+/// well.
+const LOCK_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long one statement may take while the served model is locked, and how long the
+/// session may do nothing then. Reading from Kafka gives up before that.
+pub const STATEMENT_MAX: Duration = Duration::from_secs(60);
+
 /// The tables that are made anew. A temporary table hides the served one of its
 /// name, so the served one's other name comes first. Views of this kind can be
 /// written to.
@@ -128,13 +136,41 @@ pub async fn assume_cancellations(tx: &mut PgConnection) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// Keeps everybody from writing to the served model until the transaction ends.
+/// Keeps everybody from writing to the served model until the transaction ends; none
+/// of its statements takes longer than [`STATEMENT_MAX`], and should this process
+/// vanish, PostgreSQL ends it.
+///
+/// # Errors
+/// What the database says, or if the lock is not to be had.
+pub async fn lock_live(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (limit, value) in [
+        ("lock_timeout", LOCK_WITHIN),
+        ("statement_timeout", STATEMENT_MAX),
+        ("idle_in_transaction_session_timeout", STATEMENT_MAX),
+    ] {
+        sqlx::query("SELECT set_config($1, $2, true)")
+            .bind(limit)
+            .bind(value.as_millis().to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query("SELECT 1 FROM live_feed_counter FOR UPDATE").execute(tx).await?;
+    Ok(())
+}
+
+/// How many events the consumer has worked on that were not found when this model
+/// was made. Of those that went to the dead letters nothing is shown.
 ///
 /// # Errors
 /// What the database says.
-pub async fn lock_live(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT 1 FROM live_feed_counter FOR UPDATE").execute(tx).await?;
-    Ok(())
+pub async fn not_found_again(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM live_inbox AS live
+          WHERE live.dead_lettered_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM inbox AS made WHERE made.event_id = live.event_id)",
+    )
+    .fetch_one(tx)
+    .await
 }
 
 /// How the served model differs from this one. Of what is behind the entry

@@ -6,23 +6,29 @@
 //! An entry that is in both keeps its number, so streams and pages go on where
 //! they were. Whatever ends this before its time leaves nothing behind.
 
+mod failed;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
 use common::consumer::Subscriptions;
-use common::consumer::replay::{self, Places, Replay, ReplayError};
-use common::db::{Db, Retryable};
+use common::consumer::replay::{self, Places, Replay};
+use common::db::Db;
 use common::kafka::Broker;
+use sqlx::PgConnection;
 use sqlx::types::Json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::failed::Failed;
 use crate::domain::rebuild::Difference;
 use crate::store;
 use crate::store::rebuild::Rebuild;
-use crate::usecases::order_rebuild::{History, Order, Placed, Plan, Refused};
-use crate::usecases::swap_read_model::{SwapError, swap_read_model};
+use crate::usecases::order_rebuild::{Handed, Order, Placed, Plan, Refused};
+use crate::usecases::swap_read_model::swap_read_model;
 
 /// How many messages are applied in one transaction.
 const BATCH_MAX: usize = 500;
@@ -44,8 +50,12 @@ const CONSUMER_ASKED_EVERY: Duration = Duration::from_millis(500);
 /// that little is left to be read while it is.
 const CATCH_UPS: usize = 3;
 
-/// How long the served model may be locked; reading it goes on.
+/// How long the served model may be locked; reading it goes on. What its last statement
+/// still takes comes on top ([`store::shadow::STATEMENT_MAX`]).
 const LOCKED_MAX: Duration = Duration::from_secs(120);
+
+/// How often there is a sign of life while a statement takes its time.
+const SIGN_EVERY: Duration = Duration::from_secs(2);
 
 /// What a rebuild needs.
 pub struct Rebuilder {
@@ -57,45 +67,6 @@ pub struct Rebuilder {
     pub broker: Broker,
     /// What is done with them, and the group of those who serve.
     pub subscriptions: Subscriptions,
-}
-
-/// Why a rebuild failed. Its text is for the operator.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(
-        "the beginning is not kept any more: {0}; nothing was changed. loan-manager keeps what it has told: begin with that"
-    )]
-    BeginningCut(String),
-    #[error(
-        "the consumer is {0} messages behind and does not come: nothing can be compared, nothing was changed"
-    )]
-    ConsumerBehind(u64),
-    #[error("what loan-manager has kept was not handed in; nothing was changed")]
-    NoHistory,
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    #[error("the database failed; nothing was changed")]
-    Database(#[from] sqlx::Error),
-    #[error("{0} rows would still differ; nothing was changed")]
-    StillDiffer(i64),
-    #[error("what was served was locked for too long; nothing was changed")]
-    TooLong,
-}
-
-impl From<SwapError> for Failed {
-    fn from(error: SwapError) -> Self {
-        match error {
-            SwapError::StillDiffer(rows) => Self::StillDiffer(rows),
-            SwapError::Database(error) => Self::Database(error),
-        }
-    }
-}
-
-impl Retryable for Failed {
-    /// What was read from Kafka is not read again by running it once more.
-    fn is_retryable(&self) -> bool {
-        false
-    }
 }
 
 /// Works on orders until the shutdown, one at a time.
@@ -120,12 +91,14 @@ pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: 
                 continue;
             }
         };
+        history.expect(rebuild.from_owner.then_some(rebuild.rebuild_id));
         let _ = order.answer.send(Ok(rebuild.rebuild_id));
         tokio::select! {
-            () = rebuilder.run(shadow, rebuild, &mut history) => {}
+            () = rebuilder.run(shadow, rebuild, order.plan, &mut history) => {}
             () = refuse(&mut orders) => return,
             () = shutdown.cancelled() => return,
         }
+        history.expect(None);
     }
 }
 
@@ -139,7 +112,7 @@ async fn refuse(orders: &mut mpsc::Receiver<Order>) {
 impl Rebuilder {
     /// Opens the session, if no other instance has one.
     async fn begin(&self, plan: Plan) -> Result<(Db, Rebuild), Refused> {
-        let Plan { verify_only, from_owner } = plan;
+        let Plan { verify_only, from_owner, .. } = plan;
         let pool = self.db.pool();
         let begin = async {
             let shadow = store::shadow::open(&pool.connect_options()).await?;
@@ -153,10 +126,10 @@ impl Rebuilder {
         begin.await.map_err(Refused::Database)?.ok_or(Refused::UnderWay)
     }
 
-    async fn run(&self, shadow: Db, mut rebuild: Rebuild, history: &mut mpsc::Receiver<History>) {
+    async fn run(&self, shadow: Db, mut rebuild: Rebuild, plan: Plan, history: &mut Handed) {
         tracing::info!(verify_only = rebuild.verify_only, "the read model is made anew");
         let began = Instant::now();
-        match self.work(&shadow, &mut rebuild, history).await {
+        match self.work(&shadow, &mut rebuild, plan, history).await {
             Ok(difference) => {
                 rebuild.phase = "done".to_owned();
                 rebuild.difference = Some(Json(difference));
@@ -171,13 +144,7 @@ impl Rebuilder {
                 rebuild.phase = "failed".to_owned();
                 rebuild.reason = Some(failed.to_string());
                 rebuild.is_cut = matches!(failed, Failed::BeginningCut(_));
-                let error = match &failed {
-                    Failed::Database(error) | Failed::Replay(ReplayError::Database(error)) => {
-                        common::db::described(error)
-                    }
-                    other => other.to_string(),
-                };
-                tracing::error!(error, "the read model was not made anew");
+                tracing::error!(error = failed.described(), "the read model was not made anew");
             }
         }
         if let Err(error) = self.report(&mut rebuild).await {
@@ -195,10 +162,11 @@ impl Rebuilder {
         &self,
         shadow: &Db,
         rebuild: &mut Rebuild,
-        history: &mut mpsc::Receiver<History>,
+        plan: Plan,
+        history: &mut Handed,
     ) -> Result<Difference, Failed> {
         let replay = Replay::open(&self.broker, self.subscriptions.clone(), BATCH_MAX).await?;
-        let outcome = self.read_and_compare(shadow, rebuild, &replay, history).await;
+        let outcome = self.read_and_compare(shadow, rebuild, plan, &replay, history).await;
         replay.close().await;
         outcome
     }
@@ -207,10 +175,10 @@ impl Rebuilder {
         &self,
         shadow: &Db,
         rebuild: &mut Rebuild,
+        plan: Plan,
         replay: &Replay,
-        history: &mut mpsc::Receiver<History>,
+        history: &mut Handed,
     ) -> Result<Difference, Failed> {
-        let plan = Plan { verify_only: rebuild.verify_only, from_owner: rebuild.from_owner };
         let cut = cut(replay.beginnings());
         if plan.from_owner {
             self.take_history(shadow, rebuild, history).await?;
@@ -222,40 +190,45 @@ impl Rebuilder {
         rebuild.events_total = taken + signed(replay.count_up_to(&ends));
         self.read(shadow, rebuild, replay, &ends).await?;
         if !cut.is_empty() {
-            shadow
-                .in_tx("assume_cancellations", async |tx| {
-                    store::shadow::assume_cancellations(tx).await
-                })
-                .await?;
+            let assuming = shadow.in_tx("assume_cancellations", async |tx| {
+                store::shadow::assume_cancellations(tx).await
+            });
+            self.with_signs(rebuild, assuming).await?;
         }
-        self.wait_for_consumer(rebuild, &ends).await?;
+        self.wait_for_consumer(rebuild, replay, plan).await?;
         rebuild.phase = "comparing".to_owned();
         self.report(rebuild).await?;
-        let on_time =
-            shadow.in_tx("begin_late", async |tx| store::shadow::begin_late(tx).await).await?;
+        let beginning = shadow.in_tx("begin_late", async |tx| store::shadow::begin_late(tx).await);
+        let on_time = self.with_signs(rebuild, beginning).await?;
         for _ in 0..CATCH_UPS {
             let ends = replay.ends().await?;
             rebuild.events_total = taken + signed(replay.count_up_to(&ends));
             self.read(shadow, rebuild, replay, &ends).await?;
         }
-        let swapping = shadow.in_tx("swap_read_model", async |tx| {
-            store::shadow::lock_live(tx).await?;
-            // What was ever written to the served model was in Kafka before.
-            let ends = replay.ends().await?;
-            loop {
-                let batch = replay.next(&ends).await?;
-                if batch.is_empty() {
-                    break;
-                }
-                replay.work(tx, &batch).await?;
-            }
-            Ok::<_, Failed>(swap_read_model(tx, on_time, plan).await?)
-        });
         let locked = Instant::now();
-        let outcome = timeout(LOCKED_MAX, swapping).await.map_err(|_| Failed::TooLong)?;
+        let swapping = swap(shadow, replay, on_time, plan, rebuild.left_out);
+        let outcome = self.with_signs(rebuild, swapping).await;
         let locked_ms = locked.elapsed().as_millis();
         tracing::info!(locked_ms, "the read model can be written to again");
         outcome
+    }
+
+    /// Does the work, and gives signs of life meanwhile.
+    async fn with_signs<T>(&self, rebuild: &mut Rebuild, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.give_signs(rebuild) => match never {},
+        }
+    }
+
+    async fn give_signs(&self, rebuild: &mut Rebuild) -> Infallible {
+        loop {
+            tokio::time::sleep(SIGN_EVERY).await;
+            if let Err(error) = self.report(rebuild).await {
+                // The work may go on all the same, and will say itself if it cannot.
+                tracing::debug!(error = common::db::described(&error), "no sign of life");
+            }
+        }
     }
 
     /// Applies what loan-manager has kept, as it is handed in.
@@ -263,15 +236,11 @@ impl Rebuilder {
         &self,
         shadow: &Db,
         rebuild: &mut Rebuild,
-        history: &mut mpsc::Receiver<History>,
+        history: &mut Handed,
     ) -> Result<(), Failed> {
         loop {
-            let page = timeout(HISTORY_WITHIN, history.recv()).await;
+            let page = timeout(HISTORY_WITHIN, history.next()).await;
             let Ok(Some(page)) = page else { return Err(Failed::NoHistory) };
-            if page.rebuild_id != rebuild.rebuild_id {
-                // Of an earlier one; not to answer says so.
-                continue;
-            }
             let left_out = shadow
                 .in_tx("take_history", async |tx| {
                     let events = &page.events;
@@ -282,6 +251,7 @@ impl Rebuilder {
             rebuild.left_out += signed(left_out as u64);
             if page.is_last {
                 rebuild.phase = "reading".to_owned();
+                history.expect(None);
             }
             self.report(rebuild).await?;
             // Whoever handed it in may have gone.
@@ -304,6 +274,8 @@ impl Rebuilder {
         loop {
             let batch = replay.next(ends).await?;
             if batch.is_empty() {
+                // Not every place was a message's.
+                rebuild.events_total = rebuild.events_read;
                 return Ok(());
             }
             let left_out = shadow
@@ -320,15 +292,26 @@ impl Rebuilder {
         }
     }
 
-    /// Until the consumer has come to where this one has read.
-    async fn wait_for_consumer(&self, rebuild: &mut Rebuild, ends: &Places) -> Result<(), Failed> {
+    /// Until the consumer has come to the last message that was read here. That it has
+    /// come further than the topics reach means that they are not what they were.
+    async fn wait_for_consumer(
+        &self,
+        rebuild: &mut Rebuild,
+        replay: &Replay,
+        plan: Plan,
+    ) -> Result<(), Failed> {
         rebuild.phase = "waiting".to_owned();
-        let until = Instant::now() + CONSUMER_WITHIN;
+        let (read_to, until) = (replay.read_to(), Instant::now() + CONSUMER_WITHIN);
         loop {
             self.report(rebuild).await?;
-            let group = self.subscriptions.group();
-            let behind =
-                replay::distance(&replay::committed(&self.broker, group, ends).await?, ends);
+            let (group, all) = (self.subscriptions.group(), replay.beginnings());
+            let committed = replay::committed(&self.broker, group, all).await?;
+            // Asked for after the consumer's places, which lie before it therefore.
+            let beyond = beyond(&committed, &replay.ends().await?);
+            if !plan.from_owner && !beyond.is_empty() {
+                return Err(Failed::EndsBefore(beyond.join(", ")));
+            }
+            let behind = replay::distance(&committed, &read_to);
             if behind == 0 {
                 return Ok(());
             }
@@ -338,6 +321,64 @@ impl Rebuilder {
             tokio::time::sleep(CONSUMER_ASKED_EVERY).await;
         }
     }
+}
+
+/// In one transaction and in a limited time.
+async fn swap(
+    shadow: &Db,
+    replay: &Replay,
+    on_time: i64,
+    plan: Plan,
+    left_out: i64,
+) -> Result<Difference, Failed> {
+    let is_committing = AtomicBool::new(false);
+    let outcome = shadow
+        .in_tx("swap_read_model", async |tx| {
+            let work = read_the_rest_and_swap(tx, replay, on_time, plan, left_out);
+            // The time runs out within the transaction, which is rolled back then.
+            let difference = timeout(LOCKED_MAX, work).await.map_err(|_| Failed::TooLong)??;
+            is_committing.store(true, Ordering::Relaxed);
+            Ok::<_, Failed>(difference)
+        })
+        .await;
+    match outcome {
+        Err(Failed::Database(error)) if is_committing.load(Ordering::Relaxed) => {
+            Err(Failed::NotKnown(error))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Locks the served model, reads the rest and compares, and has the served one become
+/// the other.
+async fn read_the_rest_and_swap(
+    tx: &mut PgConnection,
+    replay: &Replay,
+    on_time: i64,
+    plan: Plan,
+    mut left_out: i64,
+) -> Result<Difference, Failed> {
+    store::shadow::lock_live(tx).await?;
+    // What was ever written to the served model was in Kafka before.
+    let ends = replay.ends().await?;
+    loop {
+        let batch = replay.next(&ends).await?;
+        if batch.is_empty() {
+            return Ok(swap_read_model(tx, on_time, plan, left_out).await?);
+        }
+        left_out += signed(replay.work(tx, &batch).await? as u64);
+    }
+}
+
+/// Where topics end before the place that the consumer has come to.
+fn beyond(committed: &Places, ends: &Places) -> Vec<String> {
+    ends.iter()
+        .filter_map(|(key, end)| committed.get(key).map(|place| (key, end, place)))
+        .filter(|(_, end, place)| place > end)
+        .map(|((topic, partition), end, place)| {
+            format!("{topic}/{partition} ends at {end}, and {place} was come to")
+        })
+        .collect()
 }
 
 /// Where topics are not kept from their beginning.
@@ -364,5 +405,13 @@ mod tests {
         };
         assert_eq!(cut(&places(0)), Vec::<String>::new());
         assert_eq!(cut(&places(17)), ["topic/1 begins at 17"]);
+    }
+
+    #[test]
+    fn a_topic_that_ends_before_what_was_read_is_not_the_same() {
+        let places = |place| Places::from([(("topic".to_owned(), 0), place)]);
+        assert_eq!(beyond(&places(17), &places(17)), Vec::<String>::new());
+        assert_eq!(beyond(&Places::new(), &places(0)), Vec::<String>::new());
+        assert_eq!(beyond(&places(17), &places(0)), ["topic/0 ends at 0, and 17 was come to"]);
     }
 }

@@ -1,5 +1,7 @@
 //! A rebuild of the read model is asked for.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use common::event::ReceivedEvent;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -14,6 +16,9 @@ pub struct Plan {
     pub verify_only: bool,
     /// Begin with the events that loan-manager has kept, which will be handed in.
     pub from_owner: bool,
+    /// What no event tells of may go. It never does where not all events are known,
+    /// nor where one of them could not be worked on.
+    pub drop_surplus: bool,
 }
 
 /// A rebuild that somebody asks for.
@@ -60,6 +65,39 @@ pub enum Refused {
 pub struct Orders {
     orders: mpsc::Sender<Order>,
     history: mpsc::Sender<History>,
+    awaited: Awaited,
+}
+
+/// For which rebuild history is waited for, if for any.
+#[derive(Clone, Debug, Default)]
+struct Awaited(Arc<Mutex<Option<Uuid>>>);
+
+impl Awaited {
+    fn lock(&self) -> MutexGuard<'_, Option<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is handed in comes out here.
+#[derive(Debug)]
+pub struct Handed {
+    pages: mpsc::Receiver<History>,
+    awaited: Awaited,
+}
+
+impl Handed {
+    /// From now on this rebuild's history is waited for, or nobody's. A page that is
+    /// still there was for an earlier one, and whoever handed it in is told so.
+    pub fn expect(&mut self, rebuild_id: Option<Uuid>) {
+        let mut awaited = self.awaited.lock();
+        *awaited = rebuild_id;
+        while self.pages.try_recv().is_ok() {}
+    }
+
+    /// The next page; none when nobody can hand in any more.
+    pub async fn next(&mut self) -> Option<History> {
+        self.pages.recv().await
+    }
 }
 
 /// Where orders come out.
@@ -68,15 +106,17 @@ pub struct Placed {
     /// The orders.
     pub orders: mpsc::Receiver<Order>,
     /// What is handed in for the one that is worked on.
-    pub history: mpsc::Receiver<History>,
+    pub history: Handed,
 }
 
 /// Where orders are placed, and where they come out.
 #[must_use]
 pub fn orders() -> (Orders, Placed) {
     let (orders, placed_orders) = mpsc::channel(ORDERS_MAX);
-    let (history, placed_history) = mpsc::channel(1);
-    (Orders { orders, history }, Placed { orders: placed_orders, history: placed_history })
+    let (history, pages) = mpsc::channel(1);
+    let awaited = Awaited::default();
+    let handed = Handed { pages, awaited: awaited.clone() };
+    (Orders { orders, history, awaited }, Placed { orders: placed_orders, history: handed })
 }
 
 /// Has a rebuild begin; says which it is.
@@ -105,6 +145,13 @@ pub async fn hand_in_history(
 ) -> Result<(), Refused> {
     let (taken, was_taken) = oneshot::channel();
     let history = History { rebuild_id, events, is_last, taken };
-    orders.history.try_send(history).map_err(|_| Refused::NotWanted)?;
+    {
+        // Held until the page is there, so that none comes after the last look.
+        let awaited = orders.awaited.lock();
+        if *awaited != Some(rebuild_id) {
+            return Err(Refused::NotWanted);
+        }
+        orders.history.try_send(history).map_err(|_| Refused::NotWanted)?;
+    }
     was_taken.await.map_err(|_| Refused::NotWanted)
 }

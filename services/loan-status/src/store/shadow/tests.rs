@@ -14,7 +14,7 @@ use crate::events::subscriptions;
 use crate::events::testing::{Story, new_id};
 use crate::store;
 use crate::usecases::order_rebuild::Plan;
-use crate::usecases::swap_read_model::swap_read_model;
+use crate::usecases::swap_read_model::{SwapError, swap_read_model};
 
 /// The served model and the one that is made anew.
 struct Models {
@@ -58,15 +58,24 @@ impl Models {
     }
 
     async fn swap(&self, on_time: i64, verify_only: bool) -> Difference {
-        self.follow(on_time, Plan { verify_only, from_owner: false }).await
+        self.follow(on_time, Plan { verify_only, drop_surplus: true, ..Plan::default() }).await
     }
 
     async fn follow(&self, on_time: i64, plan: Plan) -> Difference {
+        self.try_to_follow(on_time, plan, 0).await.unwrap()
+    }
+
+    async fn try_to_follow(
+        &self,
+        on_time: i64,
+        plan: Plan,
+        left_out: i64,
+    ) -> Result<Difference, SwapError> {
         let mut tx = self.made.pool().begin().await.unwrap();
         lock_live(&mut tx).await.unwrap();
-        let difference = swap_read_model(&mut tx, on_time, plan).await.unwrap();
+        let difference = swap_read_model(&mut tx, on_time, plan, left_out).await?;
         tx.commit().await.unwrap();
-        difference
+        Ok(difference)
     }
 
     async fn position(&self) -> FeedId {
@@ -228,7 +237,7 @@ async fn where_not_all_is_known_nothing_is_taken_away(pool: PgPool) {
         loans: Rows { missing: 1, changed: 0, surplus: 1 },
         cancellations: Rows { missing: 1, changed: 0, surplus: 1 },
     };
-    let plan = Plan { verify_only: false, from_owner: true };
+    let plan = Plan { from_owner: true, ..Plan::default() };
     assert_eq!(models.follow(on_time, plan).await, found);
     assert_eq!(models.follow(on_time, plan).await.without_surplus(), Difference::default());
     assert_eq!(models.position().await, before.epoch.at(before.number + 1));
@@ -240,6 +249,61 @@ async fn where_not_all_is_known_nothing_is_taken_away(pool: PgPool) {
             .await
             .unwrap();
     assert_eq!(kept, 2);
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn nothing_goes_unasked(pool: PgPool) {
+    // R-25
+    let models = Models::new(pool).await;
+    models.loan().await;
+    let stranger = "INSERT INTO cancellation SELECT $1, now()";
+    models.damage(stranger, new_id()).await;
+    models.damage("DELETE FROM loan WHERE loan_id <> $1", new_id()).await;
+    let (on_time, served) = (models.begin_late().await, models.served().await);
+    let (ask, drop) = (Plan::default(), Plan { drop_surplus: true, ..Plan::default() });
+    let unasked = models.try_to_follow(on_time, ask, 0).await;
+    assert!(matches!(unasked, Err(SwapError::WouldGo(1))), "{unasked:?}");
+    let left_out = models.try_to_follow(on_time, drop, 2).await;
+    assert!(
+        matches!(left_out, Err(SwapError::LeftOut { rows: 1, events: 2 })),
+        "it may be of what could not be worked on: {left_out:?}"
+    );
+    let verify = Plan { verify_only: true, ..ask };
+    assert_eq!(models.try_to_follow(on_time, verify, 2).await.unwrap().total(), 2);
+    assert_eq!(models.served().await, served);
+    assert_eq!(models.follow(on_time, drop).await.surplus(), 1);
+    assert_eq!(models.follow(on_time, ask).await, Difference::default());
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn topics_that_were_made_anew_empty_nothing(pool: PgPool) {
+    // R-25: the consumer has worked on events, and there is none any more.
+    let models = Models::new(pool).await;
+    models.serve(&ReceivedEvent::for_test(&Story::new().received())).await;
+    let (on_time, served) = (models.begin_late().await, models.served().await);
+    let drop = Plan { drop_surplus: true, ..Plan::default() };
+    let emptied = models.try_to_follow(on_time, drop, 0).await;
+    assert!(matches!(emptied, Err(SwapError::NotTheSame { rows: 2, events: 1 })), "{emptied:?}");
+    assert_eq!(models.served().await, served);
+    // Nothing is shown of one that went to the dead letters.
+    let dead = "UPDATE inbox SET dead_lettered_at = now() WHERE event_id <> $1";
+    models.damage(dead, new_id()).await;
+    assert_eq!(models.follow(on_time, drop).await.surplus(), 2);
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn the_lock_is_neither_waited_for_nor_held_without_end(pool: PgPool) {
+    let models = Models::new(pool).await;
+    let mut tx = models.made.pool().begin().await.unwrap();
+    lock_live(&mut tx).await.unwrap();
+    let limits =
+        "SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')
+        || ' ' || current_setting('idle_in_transaction_session_timeout')";
+    let within: String = sqlx::query_scalar(limits).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(within, "30s 1min 1min");
+    tx.rollback().await.unwrap();
+    let after: String = sqlx::query_scalar(limits).fetch_one(models.made.pool()).await.unwrap();
+    assert!(after.ends_with("0 0"), "making it takes its time: {after}");
 }
 
 #[sqlx::test(migrations = "./migrations")]
