@@ -20,8 +20,9 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of events in one call, well below what a service takes as a body.
 const HISTORY_BYTES_MAX: usize = 40 * 1024;
 
-/// After so long without a sign of life nobody works on it any more.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// After so long without a sign of life it is not waited for any more. The service gives
+/// one every few seconds, and holds what it serves for three minutes at the most.
+const SILENCE_MAX: Duration = Duration::from_secs(240);
 
 /// What it can be told.
 #[derive(Args)]
@@ -46,6 +47,10 @@ struct Rebuild {
     /// are not kept from their beginning any more.
     #[arg(long)]
     from_owner: bool,
+    /// What is served and no event tells of may go. Without this nothing is changed where
+    /// there is such a thing.
+    #[arg(long, conflicts_with_all = ["verify", "from_owner"])]
+    drop_surplus: bool,
     /// JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -82,11 +87,17 @@ struct Kept(Value);
 /// Does as it is told.
 pub(crate) async fn status(services: &Services, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Command::Rebuild(wanted) = arguments.command;
-    let mut last = run(services, wanted.verify, wanted.from_owner).await?;
+    let plan = json!({
+        "verifyOnly": wanted.verify,
+        "fromOwner": wanted.from_owner,
+        "dropSurplus": wanted.drop_surplus,
+    });
+    let mut last = run(services, &plan, wanted.from_owner).await?;
     if last.is_cut {
         say(&last.reason.clone().unwrap_or_default());
         say("it begins again with what loan-manager keeps");
-        last = run(services, wanted.verify, true).await?;
+        let plan = json!({"verifyOnly": wanted.verify, "fromOwner": true});
+        last = run(services, &plan, true).await?;
     }
     if let Some(reason) = &last.reason {
         bail!("{reason}");
@@ -103,9 +114,8 @@ pub(crate) async fn status(services: &Services, arguments: Arguments) -> anyhow:
 }
 
 /// One rebuild, from its beginning to its end.
-async fn run(services: &Services, verify: bool, from_owner: bool) -> anyhow::Result<Standing> {
-    let wanted = json!({"verifyOnly": verify, "fromOwner": from_owner});
-    let begun: Begun = services.status.post("/admin/rebuild", &wanted).await?;
+async fn run(services: &Services, plan: &Value, from_owner: bool) -> anyhow::Result<Standing> {
+    let begun: Begun = services.status.post("/admin/rebuild", plan).await?;
     if from_owner {
         hand_in_history(services, begun.rebuild_id).await?;
     }
@@ -123,7 +133,10 @@ async fn run(services: &Services, verify: bool, from_owner: bool) -> anyhow::Res
             (seen_at, seen) = (standing.seen_at.clone(), Instant::now());
         }
         if seen.elapsed() > SILENCE_MAX {
-            bail!("nobody works on it any more; what is served was not changed");
+            bail!(
+                "no sign of life for {} s: what has become of it is not known; begin again with --verify",
+                SILENCE_MAX.as_secs()
+            );
         }
         let rate = standing.events_read as f64 / started.elapsed().as_secs_f64().max(0.001);
         say(&format!(
