@@ -9,7 +9,7 @@ use journeys::harness::Journey;
 use journeys::read_your_writes::write_then_read;
 use journeys::rebuild::Builder;
 use loan_status::store::rebuild::Rebuild;
-use loan_status::usecases::order_rebuild::Refused;
+use loan_status::usecases::order_rebuild::{Plan, Refused};
 
 use crate::consumer_facts::replay::busy_journey;
 use crate::plumbing::until;
@@ -68,6 +68,41 @@ async fn damage_is_found_and_gone_after_the_rebuild() -> Result<()> {
     assert_eq!(served(&journey).await?, damaged, "verifying changes nothing");
     assert_eq!(differing(&builder.rebuild(false, WITHIN).await?), found);
     assert_eq!(differing(&builder.rebuild(true, WITHIN).await?), Some(0));
+    Ok(())
+}
+
+// R-25, R-44
+#[tokio::test]
+async fn nothing_goes_unless_that_was_ordered() -> Result<()> {
+    let journey = settled().await?;
+    let builder = Builder::start(&journey.stack).await?;
+    let whole = served(&journey).await?;
+    let stranger = "INSERT INTO loan_status.cancellation VALUES (gen_random_uuid(), now())";
+    sqlx::query(stranger).execute(&journey.db).await?;
+    let strange = served(&journey).await?;
+    let refused = builder.rebuild(false, WITHIN).await;
+    let reason = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(reason.starts_with("1 rows would go; order with dropSurplus"), "{reason}");
+    let drop = Plan { drop_surplus: true, ..Plan::default() };
+    // An event that was worked on is not in the topics: these are not the same.
+    let unheard = "INSERT INTO loan_status.inbox (event_id, topic)
+         VALUES (gen_random_uuid(), 'loan.manager')";
+    sqlx::query(unheard).execute(&journey.db).await?;
+    let refused = builder.follow(drop, WITHIN).await;
+    let reason = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(reason.contains("the topics lack 1 events"), "{reason}");
+    assert_eq!(served(&journey).await?, strange, "nothing was changed");
+    let forget = "UPDATE loan_status.inbox SET dead_lettered_at = now()
+         WHERE event_id NOT IN (SELECT event_id FROM loan_manager.outbox
+                                UNION SELECT event_id FROM loan_request.outbox)";
+    sqlx::query(forget).execute(&journey.db).await?;
+    assert_eq!(differing(&builder.follow(drop, WITHIN).await?), Some(1));
+    // The feed has become another one; all else is as it was.
+    let without_feed = |served: &str| -> Vec<String> {
+        let lines = served.lines().filter(|line| !line.contains("\"epoch\""));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(without_feed(&served(&journey).await?), without_feed(&whole));
     Ok(())
 }
 

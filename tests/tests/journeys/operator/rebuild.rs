@@ -44,6 +44,13 @@ async fn the_read_model_is_verified_and_made_anew() -> Result<()> {
     let topics = found["eventsRead"].as_i64().unwrap_or_default();
     assert_eq!(mended["eventsRead"], json!(topics + sent));
     loanctl(&journey, &["status", "rebuild", "--verify"]).await?.expect(0)?;
+    // What no event tells of stays until somebody says that it may go.
+    let stranger = "INSERT INTO loan_status.cancellation VALUES (gen_random_uuid(), now())";
+    sqlx::query(stranger).execute(&journey.db).await?;
+    let refused = loanctl(&journey, &["status", "rebuild"]).await?.expect(2)?;
+    assert!(refused.err.contains("--drop-surplus"), "{refused:?}");
+    loanctl(&journey, &["status", "rebuild", "--drop-surplus"]).await?.expect(0)?;
+    loanctl(&journey, &["status", "rebuild", "--verify"]).await?.expect(0)?;
     // Two at once: nothing can be swapped while somebody writes.
     let mut writing = journey.db.begin().await?;
     sqlx::query("SELECT 1 FROM loan_status.feed_counter FOR UPDATE")
