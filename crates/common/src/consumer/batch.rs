@@ -38,6 +38,11 @@ impl Incoming {
         let redriven_for = super::dead_letter::redriven_for(&message);
         Self { message, event, redriven_for }
     }
+
+    /// Whether it is delivered to all groups, or once more to this one.
+    fn is_for(&self, subscriptions: &Subscriptions) -> bool {
+        self.redriven_for.as_deref().is_none_or(|group| group == subscriptions.group())
+    }
 }
 
 /// A message that is to be set aside.
@@ -103,17 +108,17 @@ pub(super) async fn work(
     let mut rejected = Vec::new();
     let mut handled = Vec::with_capacity(batch.len());
     for (index, incoming) in batch.iter().enumerate() {
+        let is_handled = |event| incoming.is_for(subscriptions) && subscriptions.handles(event);
         match &incoming.event {
-            Err(malformed) => {
-                rejected.push(Rejected { index, reason: malformed.to_string(), attempts: 1 })
+            Ok(event) if is_handled(event) => {
+                handled.push((index, event, incoming.redriven_for.is_some()));
             }
-            Ok(event) => match &incoming.redriven_for {
-                Some(group) if group != subscriptions.group() => count(event, "ignored"),
-                redriven if subscriptions.handles(event) => {
-                    handled.push((index, event, redriven.is_some()))
-                }
-                _ => count(event, "ignored"),
-            },
+            Ok(event) => count(event, "ignored"),
+            Err(malformed) if incoming.is_for(subscriptions) => {
+                rejected.push(Rejected { index, reason: malformed.to_string(), attempts: 1 });
+            }
+            // Another group's letter: set aside by each of them it would multiply.
+            Err(_) => {}
         }
     }
     let is_done = !suspicion.is_any()
@@ -231,11 +236,11 @@ pub(super) async fn work_within(
     let mut left_out = 0;
     let mut handled = Vec::with_capacity(batch.len());
     for incoming in batch {
-        match (&incoming.event, &incoming.redriven_for) {
-            (Err(_), _) => left_out += 1,
-            (Ok(_), Some(group)) if group != subscriptions.group() => {}
-            (Ok(event), _) if subscriptions.handles(event) => handled.push(event),
-            (Ok(_), _) => {}
+        match &incoming.event {
+            _ if !incoming.is_for(subscriptions) => {}
+            Ok(event) if subscriptions.handles(event) => handled.push(event),
+            Ok(_) => {}
+            Err(_) => left_out += 1,
         }
     }
     Ok(left_out + apply_within(tx, subscriptions, &handled).await?)

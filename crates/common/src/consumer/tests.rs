@@ -233,6 +233,21 @@ async fn a_redriven_letter_is_worked_on_by_the_group_that_had_set_it_aside(pool:
     assert_eq!((notes(&db).await, claims(&db).await), (vec!["a".to_owned()], (2, 0)));
 }
 
+#[sqlx::test(migrations = false)]
+async fn what_is_no_event_is_set_aside_by_the_group_alone_that_it_was_redriven_for(pool: PgPool) {
+    let db = db(pool).await;
+    let redriven = |group: &str| {
+        let rejected = Rejected { index: 0, reason: "no event".to_owned(), attempts: 1 };
+        let broken = raw(&noted("a"), None);
+        let letter = dead_letter::letter_headers(group, &broken, &rejected);
+        let headers = dead_letter::redrive_headers(&letter).unwrap();
+        [Incoming::new(raw(&noted("a"), Some(headers)))]
+    };
+    assert!(redriven("others")[0].event.is_err());
+    assert!(work(&db, &redriven("others")).await.is_empty());
+    assert_eq!(work(&db, &redriven(GROUP)).await.len(), 1);
+}
+
 #[test]
 fn a_letter_says_what_it_is_and_holds_what_it_was() {
     let event = ReceivedEvent { partition: 2, offset: 77, ..noted("a") };

@@ -174,6 +174,11 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     let post = Post::try_new(&services.kafka)?;
     let mut done = 0_u64;
     for letter in &letters {
+        if which.all && outcome == Outcome::Redriven && letter.event_id().is_none() {
+            // One that must be discarded does not hold up the others.
+            writeln!(std::io::stderr(), "{} has no event id; discard it", letter.place)?;
+            continue;
+        }
         match outcome {
             Outcome::Redriven => post.redrive(letter).await?,
             Outcome::Discarded => close(services, letter).await?,

@@ -54,6 +54,8 @@ impl Post {
     /// on it.
     pub(super) async fn redrive(&self, letter: &Letter) -> anyhow::Result<()> {
         let place = &letter.place;
+        // What is no event is set aside again, by whoever reads it.
+        ensure!(letter.event_id().is_some(), "{place} has no event id; discard it");
         let headers = letter.own_headers().and_then(redrive_headers);
         let headers = headers
             .with_context(|| format!("{place} does not say which group it is for; discard it"))?;
