@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::purge;
 use super::rows::{self, Row};
-use super::sender::{Interruption, Sender, Sent};
+use super::sender::{Fault, Interruption, Sender, Sent, fault};
 use super::stuck::Stuck;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
@@ -230,12 +230,24 @@ impl Relay {
         let committed = self.db.committed();
         let mut stuck = Stuck::default();
         let mut measured: Option<Instant> = None;
+        // Whether what was sent last was tried again. After it comes a batch: however
+        // many are stuck, the others go on.
+        let mut has_retried = false;
         loop {
             if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
                 self.measure(connection).await?;
                 measured = Some(Instant::now());
             }
-            let rows = self.next(connection, &mut stuck, shutdown.is_cancelled()).await?;
+            let is_batch = has_retried || shutdown.is_cancelled();
+            let mut rows = vec![];
+            if !is_batch {
+                rows = answer(rows::due(connection, &mut stuck)).await?;
+            }
+            has_retried = !rows.is_empty();
+            if !has_retried {
+                let batch_max = i64::from(self.settings.batch_max);
+                rows = answer(rows::unsent(connection, batch_max, &stuck)).await?;
+            }
             if !rows.is_empty() {
                 let sent = while_holding(connection, sender.send(&rows)).await?;
                 let sent = match sent {
@@ -279,23 +291,6 @@ impl Relay {
         while_holding(connection, sender).await?.map_err(End::from)
     }
 
-    /// What to send next: an event that was refused, by itself, or a batch.
-    async fn next(
-        &self,
-        connection: &mut PgConnection,
-        stuck: &mut Stuck,
-        is_last: bool,
-    ) -> Result<Vec<Row>, End> {
-        while let Some(key) = stuck.due().filter(|_| !is_last) {
-            let row = answer(rows::oldest_of(connection, &key)).await?;
-            stuck.remove(&key);
-            if !row.is_empty() {
-                return Ok(row);
-            }
-        }
-        answer(rows::unsent(connection, i64::from(self.settings.batch_max), stuck)).await
-    }
-
     /// Marks what the broker has, and notes what it does not take.
     async fn settle(
         &self,
@@ -307,13 +302,17 @@ impl Relay {
         if !sent.acknowledged.is_empty() {
             let ids: Vec<i64> = sent.acknowledged.iter().map(|place| rows[*place].id).collect();
             answer(rows::mark_sent(connection, &ids)).await?;
-            sent.acknowledged.iter().for_each(|place| self.count(&rows[*place]));
+            for place in sent.acknowledged {
+                stuck.passed(&rows[place]);
+                self.count(&rows[place]);
+            }
         }
         for (place, error) in sent.refused {
             let row = &rows[place];
-            tracing::error!(%error, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key wait");
+            let fault = fault(&error).unwrap_or(Fault::Message);
+            tracing::error!(%error, ?fault, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key, or in its topic, wait");
             metrics::counter!("outbox_rejected_total").increment(1);
-            stuck.add(row);
+            stuck.add(row, fault);
         }
         Ok(())
     }

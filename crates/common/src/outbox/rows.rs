@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::stuck::{Key, Stuck};
+use super::stuck::{Stuck, Waiting};
 use crate::db::ExpectRows;
 use crate::event::Attributes;
 
@@ -27,6 +27,24 @@ pub(super) struct Row {
 }
 
 impl Row {
+    #[cfg(test)]
+    pub(super) fn for_test(topic: &str, key: &str) -> Self {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        Self {
+            id: 1,
+            event_id: Uuid::nil(),
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+            event_type: "Noted".to_owned(),
+            source: "/test".to_owned(),
+            subject: key.to_owned(),
+            occurred_at: now,
+            payload: None,
+            traceparent: None,
+            created_at: now,
+        }
+    }
+
     pub(super) fn attributes(&self) -> Attributes<'_> {
         Attributes {
             id: self.event_id,
@@ -45,32 +63,48 @@ pub(super) async fn unsent(
     limit: i64,
     stuck: &Stuck,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let (topics, keys): (Vec<&str>, Vec<&str>) =
-        stuck.keys().map(|(topic, key)| (topic.as_str(), key.as_str())).unzip();
+    let (topics, keys): (Vec<&str>, Vec<&str>) = stuck.keys().unzip();
     sqlx::query_as(
         "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
          FROM outbox WHERE sent_at IS NULL
          AND (topic, key) NOT IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS stuck(topic, key))
+         AND topic <> ALL($4)
          ORDER BY id LIMIT $1",
     )
     .bind(limit)
     .bind(topics)
     .bind(keys)
+    .bind(stuck.topics())
     .fetch_all(connection)
     .await
 }
 
-/// The oldest event of one key that was not sent.
-pub(super) async fn oldest_of(
+/// An event that was refused and whose time has come, by itself.
+pub(super) async fn due(
     connection: &mut PgConnection,
-    key: &Key,
+    stuck: &mut Stuck,
+) -> Result<Vec<Row>, sqlx::Error> {
+    while let Some(waiting) = stuck.due() {
+        let row = oldest_of(connection, &waiting).await?;
+        if !row.is_empty() {
+            return Ok(row);
+        }
+        stuck.remove(&waiting);
+    }
+    Ok(vec![])
+}
+
+/// The oldest event of one key, or of a whole topic, that was not sent.
+async fn oldest_of(
+    connection: &mut PgConnection,
+    waiting: &Waiting,
 ) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as(
         "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
-         FROM outbox WHERE sent_at IS NULL AND topic = $1 AND key = $2 ORDER BY id LIMIT 1",
+         FROM outbox WHERE sent_at IS NULL AND topic = $1 AND key = coalesce($2, key) ORDER BY id LIMIT 1",
     )
-    .bind(&key.0)
-    .bind(&key.1)
+    .bind(&waiting.0)
+    .bind(&waiting.1)
     .fetch_all(connection)
     .await
 }

@@ -79,7 +79,7 @@ impl Sender {
             record.payload = row.payload.as_ref();
             match kafka::enqueue(producer, record).await {
                 Ok(delivery) => deliveries.push((place, delivery)),
-                Err(SendError::Rejected(error)) if is_refusal(&error) => {
+                Err(SendError::Rejected(error)) if fault(&error).is_some() => {
                     stuck.insert(key);
                     sent.refused.push((place, error));
                 }
@@ -95,9 +95,9 @@ impl Sender {
                 Err(error @ SendError::Fatal(_)) => return Err(self.failed(error)),
             }
         }
-        if failures.iter().any(|(_, error)| is_refusal(error)) {
+        if failures.iter().any(|(_, error)| fault(error).is_some()) {
             // The others have failed with it.
-            failures.retain(|(_, error)| is_refusal(error));
+            failures.retain(|(_, error)| fault(error).is_some());
             return Err(Interruption::Refused(failures));
         }
         if let Some((_, error)) = failures.into_iter().next() {
@@ -156,24 +156,31 @@ fn is_fence(code: Code) -> bool {
     )
 }
 
-/// Whether it lies in the message that the broker, or the client before it, does
-/// not take it: it would not take it tomorrow.
-fn is_refusal(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::MessageSizeTooLarge
-                | Code::MessageBatchTooLarge
-                | Code::InvalidMessage
-                | Code::InvalidRecord
-                | Code::PolicyViolation
-                | Code::UnknownTopic
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition
-                | Code::InvalidTopic
-                | Code::TopicAuthorizationFailed
-        )
-    )
+/// In what it lies that the broker, or the client before it, does not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// In the message: it would not be taken tomorrow.
+    Message,
+    /// In its topic, which is not there or not ours to write to; for the topic's
+    /// events that is an outage, and for the others nothing.
+    Topic,
+}
+
+/// In what it lies, if the producer can go on without this message.
+pub(super) fn fault(error: &KafkaError) -> Option<Fault> {
+    match error.rdkafka_error_code()? {
+        Code::MessageSizeTooLarge
+        | Code::MessageBatchTooLarge
+        | Code::InvalidMessage
+        | Code::InvalidRecord
+        | Code::PolicyViolation => Some(Fault::Message),
+        Code::UnknownTopic
+        | Code::UnknownTopicOrPartition
+        | Code::UnknownPartition
+        | Code::InvalidTopic
+        | Code::TopicAuthorizationFailed => Some(Fault::Topic),
+        _ => None,
+    }
 }
 
 impl Drop for Sender {

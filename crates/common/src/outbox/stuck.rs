@@ -1,4 +1,5 @@
-//! Keys whose next event the broker does not take.
+//! What waits: keys whose next event the broker does not take, and topics that it
+//! does not let in.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,43 +7,117 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::rows::Row;
+use super::sender::Fault;
 
-/// How long such an event is left before it is tried again.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// How long such an event is left before it is tried again. Every attempt costs a
+/// new producer, so that each pause is twice as long as the one before.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How many of them are remembered; beyond that all are forgotten, and tried anew.
 const KEYS_MAX: usize = 10_000;
 
-/// A topic and a key.
-pub(super) type Key = (String, String);
+/// A topic and a key, or without one the whole topic.
+pub(super) type Waiting = (String, Option<String>);
+
+#[derive(Debug)]
+struct Wait {
+    until: Instant,
+    pause: Duration,
+}
 
 /// What waits behind an event that the broker does not take, and until when. An
 /// event is tried again by itself, because in a batch it would undo the others.
 #[derive(Debug, Default)]
-pub(super) struct Stuck(HashMap<Key, Instant>);
+pub(super) struct Stuck(HashMap<Waiting, Wait>);
 
 impl Stuck {
-    /// The events of this row's key wait.
-    pub(super) fn add(&mut self, row: &Row) {
+    /// The events of this row's key wait, or those of its whole topic; longer than
+    /// the last time.
+    pub(super) fn add(&mut self, row: &Row, fault: Fault) {
         if self.0.len() >= KEYS_MAX {
             self.0.clear();
         }
-        self.0.insert((row.topic.clone(), row.key.clone()), Instant::now() + RETRY_PAUSE);
+        let (topic, key) = (row.topic.clone(), row.key.clone());
+        let waiting = match fault {
+            Fault::Topic => (topic, None),
+            Fault::Message => {
+                // The broker has let it come as far as that.
+                self.0.remove(&(topic.clone(), None));
+                (topic, Some(key))
+            }
+        };
+        let before = self.0.get(&waiting).map(|wait| wait.pause);
+        let pause = before.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
+        self.0.insert(waiting, Wait { until: Instant::now() + pause, pause });
+    }
+
+    /// The broker has this row: nothing waits for it any more.
+    pub(super) fn passed(&mut self, row: &Row) {
+        if !self.0.is_empty() {
+            self.remove(&(row.topic.clone(), Some(row.key.clone())));
+            self.remove(&(row.topic.clone(), None));
+        }
     }
 
     /// They need not wait any more.
-    pub(super) fn remove(&mut self, key: &Key) {
-        self.0.remove(key);
+    pub(super) fn remove(&mut self, waiting: &Waiting) {
+        self.0.remove(waiting);
     }
 
-    /// One whose time has come.
-    pub(super) fn due(&self) -> Option<Key> {
+    /// The one whose time came first. In a topic that waits no key is tried.
+    pub(super) fn due(&self) -> Option<Waiting> {
         let now = Instant::now();
-        self.0.iter().find(|(_, at)| **at <= now).map(|(key, _)| key.clone())
+        let due = self.0.iter().filter(|((topic, key), wait)| {
+            wait.until <= now && (key.is_none() || !self.0.contains_key(&(topic.clone(), None)))
+        });
+        due.min_by_key(|(_, wait)| wait.until).map(|(waiting, _)| waiting.clone())
     }
 
-    /// All of them.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.0.keys()
+    /// The keys among them, each with its topic.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.keys().filter_map(|(topic, key)| Some((topic.as_str(), key.as_deref()?)))
+    }
+
+    /// The whole topics among them.
+    pub(super) fn topics(&self) -> Vec<&str> {
+        let topics = self.0.keys().filter(|(_, key)| key.is_none());
+        topics.map(|(topic, _)| topic.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_refusal_doubles_the_pause_up_to_a_bound() {
+        let (mut stuck, row) = (Stuck::default(), Row::for_test("notes", "a"));
+        for seconds in [2, 4, 8, 16, 32, 60, 60] {
+            stuck.add(&row, Fault::Message);
+            tokio::time::advance(Duration::from_millis(seconds * 1_000 - 1)).await;
+            assert_eq!(stuck.due(), None, "{seconds}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+            assert_eq!(stuck.due(), Some(("notes".to_owned(), Some("a".to_owned()))));
+        }
+        stuck.passed(&row);
+        assert_eq!((stuck.due(), stuck.keys().count()), (None, 0));
+        stuck.add(&row, Fault::Message);
+        tokio::time::advance(PAUSE_MIN).await;
+        assert!(stuck.due().is_some(), "it begins anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_topic_waits_as_a_whole() {
+        let mut stuck = Stuck::default();
+        stuck.add(&Row::for_test("notes", "a"), Fault::Message);
+        stuck.add(&Row::for_test("notes", "b"), Fault::Topic);
+        assert_eq!(stuck.topics(), ["notes"]);
+        assert_eq!(stuck.keys().collect::<Vec<_>>(), [("notes", "a")]);
+        tokio::time::advance(PAUSE_MAX).await;
+        assert_eq!(stuck.due(), Some(("notes".to_owned(), None)));
+        stuck.passed(&Row::for_test("notes", "b"));
+        assert_eq!(stuck.topics(), [""; 0]);
+        assert_eq!(stuck.due(), Some(("notes".to_owned(), Some("a".to_owned()))));
     }
 }
