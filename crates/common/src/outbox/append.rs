@@ -1,7 +1,9 @@
 //! Writing into the outbox, in the transaction of the state.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgQueryResult;
 
+use crate::db::ExpectRows as _;
 use crate::event::NewEvent;
 
 /// Puts `events` into the outbox in their order, in the transaction that makes
@@ -17,13 +19,23 @@ pub async fn append(tx: &mut PgConnection, events: &[NewEvent]) -> Result<(), sq
     if events.is_empty() {
         return Ok(());
     }
+    insert(tx, events).await?.expect_rows(events.len() as u64)
+}
+
+/// Puts those of `events` into the outbox that are not there; waits for another
+/// transaction that is putting one of them there.
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    events: &[NewEvent],
+) -> Result<PgQueryResult, sqlx::Error> {
     let traceparent = crate::trace::current_traceparent();
-    let done = sqlx::query(
+    sqlx::query(
         "INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent)
          SELECT event_id, topic, key, event_type, source, subject, occurred_at, payload, $9
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
               WITH ORDINALITY AS e(event_id, topic, key, event_type, source, subject, occurred_at, payload, place)
-         ORDER BY place",
+         ORDER BY place
+         ON CONFLICT (event_id) DO NOTHING",
     )
     .bind(events.iter().map(|event| event.id).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.topic).collect::<Vec<_>>())
@@ -35,6 +47,5 @@ pub async fn append(tx: &mut PgConnection, events: &[NewEvent]) -> Result<(), sq
     .bind(events.iter().map(|event| event.payload.as_deref()).collect::<Vec<_>>())
     .bind(traceparent)
     .execute(tx)
-    .await?;
-    crate::db::ExpectRows::expect_rows(done, events.len() as u64)
+    .await
 }

@@ -1,8 +1,10 @@
 //! Sending again what was sent before.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::append;
+use super::append::insert;
+use crate::db::ExpectRows as _;
 use crate::event::NewEvent;
 
 /// Has `events` sent once more under the ids that they had the first time, so that
@@ -14,19 +16,24 @@ use crate::event::NewEvent;
 /// Only the database's.
 pub async fn resend(tx: &mut PgConnection, events: &[NewEvent]) -> Result<(), sqlx::Error> {
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
-    // A row that was not sent yet stays as it is: it is on its way.
-    sqlx::query(
-        "UPDATE outbox SET sent_at = NULL, created_at = now() WHERE event_id = ANY($1) AND sent_at IS NOT NULL",
+    // Locked in the order of the ids: two repairs at once wait for each other.
+    let kept: Vec<(Uuid, bool)> = sqlx::query_as(
+        "SELECT event_id, sent_at IS NOT NULL FROM outbox WHERE event_id = ANY($1) ORDER BY event_id FOR UPDATE",
     )
     .bind(&ids)
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    let kept: Vec<uuid::Uuid> =
-        sqlx::query_scalar("SELECT event_id FROM outbox WHERE event_id = ANY($1)")
-            .bind(&ids)
-            .fetch_all(&mut *tx)
-            .await?;
-    let gone: Vec<NewEvent> =
-        events.iter().filter(|event| !kept.contains(&event.id)).cloned().collect();
-    append(tx, &gone).await
+    // A row that was not sent yet stays as it is: it is on its way.
+    let sent: Vec<Uuid> = kept.iter().filter(|(_, is_sent)| *is_sent).map(|(id, _)| *id).collect();
+    sqlx::query("UPDATE outbox SET sent_at = NULL, created_at = now() WHERE event_id = ANY($1)")
+        .bind(&sent)
+        .execute(&mut *tx)
+        .await?
+        .expect_rows(sent.len() as u64)?;
+    let is_kept = |event: &&NewEvent| kept.iter().any(|(id, _)| *id == event.id);
+    let gone: Vec<NewEvent> = events.iter().filter(|event| !is_kept(event)).cloned().collect();
+    // As many rows as that, less those that another repair has added meanwhile: they
+    // are unsent too.
+    insert(tx, &gone).await?;
+    Ok(())
 }

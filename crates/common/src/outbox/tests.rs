@@ -303,3 +303,21 @@ async fn an_event_is_sent_again_under_its_id_whether_its_row_is_kept_or_not(pool
     assert_eq!(rows[2].event_id, gone.id);
     assert_eq!(rows[2].payload, gone.payload);
 }
+
+#[sqlx::test(migrations = false)]
+async fn two_repairs_at_once_send_an_event_again_once(pool: PgPool) {
+    tables(&pool).await;
+    let gone = [noted("gone")];
+    let (mut one, mut other) = (pool.begin().await.unwrap(), pool.begin().await.unwrap());
+    resend(&mut one, &gone).await.unwrap();
+    let waits = async {
+        resend(&mut other, &gone).await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        one.commit().await.unwrap();
+    };
+    tokio::join!(waits, ends);
+    assert_eq!(unsent(&pool).await, ["gone"]);
+}
