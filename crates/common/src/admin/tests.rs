@@ -98,6 +98,25 @@ async fn only_a_credential_opens_the_admin_api() {
     assert_eq!(call(&api, "GET", "/administrator", Some(&good)).await.0, 404);
 }
 
+#[tokio::test]
+async fn a_change_goes_on_to_its_end_though_its_caller_hangs_up() {
+    let api = guarded();
+    let done = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&done);
+    let slow = axum::routing::post(async move || {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        told.notify_one();
+    });
+    let panics = axum::routing::post(async || -> String { panic!("too much") });
+    let router = Router::new().route("/slow", slow).route("/panics", panics);
+    api.set_router(Router::new().nest("/admin", router));
+    let good = format!("Bearer {SECRET}");
+    let call_slow = call(&api, "POST", "/admin/slow", Some(&good));
+    tokio::time::timeout(Duration::from_millis(20), call_slow).await.unwrap_err();
+    tokio::time::timeout(Duration::from_secs(10), done.notified()).await.unwrap();
+    assert_eq!(call(&api, "POST", "/admin/panics", Some(&good)).await.0, 500);
+}
+
 #[sqlx::test(migrations = false)]
 async fn the_outbox_is_told_to_operators(pool: PgPool) {
     let tables = include_str!("../../migrations/plumbing.sql");
