@@ -8,7 +8,7 @@ pub(crate) mod plumbing;
 mod selection;
 
 pub(crate) use credentials::check_setting;
-pub use credentials::{CREDENTIAL_CHARS_MIN, Credentials, Operator};
+pub use credentials::{CREDENTIAL_CHARS_MIN, Credentials, Operator, parse_credential};
 pub use guarded::AdminApi;
 pub use selection::{
     ADMIN_IDS_MAX, ADMIN_PAGE_SIZE, ADMIN_PAGE_SIZE_MAX, AdminPage, Ids, Republished, Selection,

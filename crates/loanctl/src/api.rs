@@ -63,9 +63,14 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn try_new(system: &System) -> anyhow::Result<Self> {
-        let credential = system.admin_credential.as_ref().map(|one| one.expose_secret().to_owned());
-        let credential = credential.unwrap_or_default();
-        let secret = credential.rsplit(':').next().unwrap_or_default();
+        let secret = match system.admin_credential.as_ref().map(|one| one.expose_secret()) {
+            // Where one is needed, its lack is said.
+            None | Some("") => "",
+            Some(credential) => {
+                let parsed = common::admin::parse_credential(credential);
+                parsed.map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?.1
+            }
+        };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)

@@ -41,20 +41,7 @@ impl Credentials {
         let Some(setting) = setting else { return Ok(Self::default()) };
         let mut known = Vec::new();
         for one in setting.expose_secret().split(',').map(str::trim) {
-            let (name, secret) = one.split_once(':').unwrap_or((UNNAMED, one));
-            let is_name = !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-            if !is_name {
-                return Err("a name may have letters, digits and -_. only".to_owned());
-            }
-            if secret.chars().count() < CREDENTIAL_CHARS_MIN {
-                return Err(format!(
-                    "a secret must have at least {CREDENTIAL_CHARS_MIN} characters"
-                ));
-            }
-            if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err("a secret may have visible ASCII characters only".to_owned());
-            }
+            let (name, secret) = parse_credential(one)?;
             known.push((Operator(name.into()), sha256(secret)));
         }
         Ok(Self(known.into()))
@@ -77,6 +64,28 @@ impl Credentials {
         }
         found
     }
+}
+
+/// The name and the secret of one credential: `NAME:SECRET`, or the secret alone.
+///
+/// # Errors
+///
+/// What is wrong with it; never the value.
+pub fn parse_credential(text: &str) -> Result<(&str, &str), String> {
+    let (name, secret) = text.split_once(':').unwrap_or((UNNAMED, text));
+    let is_name = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !is_name {
+        return Err("a name may have letters, digits and -_. only".to_owned());
+    }
+    if secret.chars().count() < CREDENTIAL_CHARS_MIN {
+        return Err(format!("a secret must have at least {CREDENTIAL_CHARS_MIN} characters"));
+    }
+    // A colon ends the name, and a comma the credential.
+    if !secret.bytes().all(|byte| byte.is_ascii_graphic() && !b":,".contains(&byte)) {
+        return Err("a secret may have visible ASCII characters but : and , only".to_owned());
+    }
+    Ok((name, secret))
 }
 
 /// Checks the setting as it is read.
@@ -116,6 +125,15 @@ mod tests {
         assert_eq!(known.operator(SECOND).unwrap().name(), "operator");
         for stranger in ["", "night-shift", &format!("night-shift:{FIRST}"), &FIRST[1..]] {
             assert_eq!(known.operator(stranger), None);
+        }
+    }
+
+    #[test]
+    fn one_credential_is_read_as_a_list_of_one_is() {
+        assert_eq!(parse_credential(&format!("night-shift:{FIRST}")), Ok(("night-shift", FIRST)));
+        assert_eq!(parse_credential(FIRST), Ok((UNNAMED, FIRST)));
+        for wrong in [format!("a:b:{FIRST}"), format!("{FIRST},{SECOND}"), format!("a:{FIRST}:b")] {
+            parse_credential(&wrong).unwrap_err();
         }
     }
 
