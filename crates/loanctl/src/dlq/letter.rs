@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use common::consumer::dead_letter::{self, header};
 use common::event::header as event_header;
-use rdkafka::message::{Headers as _, Message as _, OwnedHeaders, OwnedMessage};
+use rdkafka::message::{Headers as _, Message, OwnedHeaders, OwnedMessage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -138,7 +138,7 @@ impl Letter {
 }
 
 /// The offset that a marker closes, if this is a marker.
-pub(super) fn closes(message: &OwnedMessage) -> Option<i64> {
+pub(super) fn closes(message: &impl Message) -> Option<i64> {
     let found = message.headers()?.iter().find(|one| one.key == header::HANDLED)?;
     std::str::from_utf8(found.value?).ok()?.parse().ok()
 }

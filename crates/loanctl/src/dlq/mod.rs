@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 use events::topics;
 
 use self::letter::{Letter, Place};
-use self::read::open_letters;
+use self::read::{Keep, Letters, open_letters};
 use self::write::{Outcome, Post};
 use crate::api::{AdminApi, Services};
 
@@ -62,7 +62,7 @@ enum Command {
 }
 
 /// Which letters are looked at.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Filter {
     /// Of this topic only.
     #[arg(long)]
@@ -100,6 +100,12 @@ impl Filter {
         Ok(wanted)
     }
 
+    /// Those of one topic.
+    async fn open(&self, services: &Services, topic: &str, keep: Keep) -> anyhow::Result<Letters> {
+        let filter = self.clone();
+        open_letters(&services.kafka, topic, keep, move |letter| filter.takes(letter)).await
+    }
+
     fn takes(&self, letter: &Letter) -> bool {
         self.group.as_deref().is_none_or(|group| group == letter.group())
     }
@@ -119,9 +125,12 @@ pub(crate) async fn dlq(services: &Services, arguments: Arguments) -> anyhow::Re
 async fn list(services: &Services, filter: &Filter, as_json: bool) -> anyhow::Result<()> {
     let mut count = 0_u64;
     for topic in filter.topics()? {
-        let letters = open_letters(&services.kafka, topic).await?;
+        let Letters { open, are_more } = filter.open(services, topic, Keep::Heads).await?;
+        if are_more {
+            say_more(topic, open.len())?;
+        }
         let mut out = std::io::stdout().lock();
-        for letter in letters.iter().filter(|letter| filter.takes(letter)) {
+        for letter in &open {
             count += 1;
             if as_json {
                 writeln!(out, "{}", letter.to_json())?;
@@ -153,9 +162,16 @@ async fn show(services: &Services, place: &Place, with_payload: bool) -> anyhow:
 }
 
 async fn find(services: &Services, place: &Place) -> anyhow::Result<Letter> {
-    let letters = open_letters(&services.kafka, &place.topic).await?;
-    let found = letters.into_iter().find(|letter| letter.place == *place);
-    found.with_context(|| format!("there is no open letter {place}"))
+    let wanted = place.clone();
+    let takes = move |letter: &Letter| letter.place == wanted;
+    let found = open_letters(&services.kafka, &place.topic, Keep::Whole, takes).await?.open;
+    found.into_iter().next().with_context(|| format!("there is no open letter {place}"))
+}
+
+/// Says that there is more than is looked at.
+fn say_more(topic: &str, count: usize) -> anyhow::Result<()> {
+    let line = format!("{topic}: these are {count} of more; narrow it down, or say it again");
+    Ok(writeln!(std::io::stderr(), "{line}")?)
 }
 
 /// Deals with letters, one after the other: what is done is marked before the next.
@@ -163,8 +179,12 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     let mut letters = Vec::new();
     if which.all {
         for topic in which.filter.topics()? {
-            let open = open_letters(&services.kafka, topic).await?;
-            letters.extend(open.into_iter().filter(|letter| which.filter.takes(letter)));
+            let Letters { open, are_more } =
+                which.filter.open(services, topic, Keep::Whole).await?;
+            if are_more {
+                say_more(topic, open.len())?;
+            }
+            letters.extend(open);
         }
     }
     for place in &which.ids {
