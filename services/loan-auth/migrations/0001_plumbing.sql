@@ -35,7 +35,10 @@ CREATE TABLE inbox (
     received_at      timestamptz NOT NULL DEFAULT now(),
     -- Set when the event could not be worked on and went to the dead letters;
     -- only such a claim gives way when an operator has it delivered again.
-    dead_lettered_at timestamptz
+    dead_lettered_at timestamptz,
+    -- Set when an operator has discarded the dead letter: the event will never be
+    -- worked on, and nobody has lost it.
+    discarded_at     timestamptz
 );
 -- Rows arrive in the order of time and leave by age: a summary is enough.
 CREATE INDEX inbox_received ON inbox USING brin (received_at);

@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Serialize;
 
-use super::Ids;
-use crate::consumer::inbox;
+use super::{AdminPage, Ids, Selection, SelectionQuery};
+use crate::consumer::inbox::{self, SetAside};
 use crate::db::Db;
-use crate::http::Json;
+use crate::http::{Json, Query};
 use crate::outbox::{self, Backlog};
 use crate::problem::Problem;
 
@@ -27,6 +27,7 @@ pub(crate) fn router(db: Db, relay_active: Arc<AtomicBool>) -> Router {
     Router::new()
         .route("/outbox", get(get_outbox))
         .route("/inbox/release", post(release_claims))
+        .route("/dead-letters", get(list_dead_letters))
         .route("/dead-letters/settle", post(settle_dead_letters))
         .with_state(Plumbing { db, relay_active })
 }
@@ -62,6 +63,17 @@ async fn release_claims(
 ) -> Result<Json<Changed>, Problem> {
     let changed = inbox::release(plumbing.db.pool(), &ids.checked()?).await;
     Ok(Json(Changed { changed: changed.map_err(|error| Problem::from_sqlx(&error))? }))
+}
+
+/// The events that were set aside, those among them that were discarded too.
+async fn list_dead_letters(
+    State(plumbing): State<Plumbing>,
+    Query(query): Query<SelectionQuery>,
+) -> Result<Json<AdminPage<SetAside>>, Problem> {
+    let selection = Selection::try_from(query)?;
+    let found = inbox::set_aside(plumbing.db.pool(), &selection).await;
+    let found = found.map_err(|error| Problem::from_sqlx(&error))?;
+    Ok(Json(selection.page(found, |one| one.event_id)))
 }
 
 /// These dead letters are closed: they will not be worked on here.

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, PgPool};
+use serde::Serialize;
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
 use uuid::Uuid;
 
+use crate::admin::Selection;
 use crate::event::ReceivedEvent;
 
 /// Claims the ids of `events`; what comes back are those that nobody had claimed.
@@ -65,16 +67,19 @@ pub(super) async fn revive(tx: &mut PgConnection, event_ids: &[Uuid]) -> Result<
 /// Lets go of the claims on `event_ids`, so that they can be worked on once more;
 /// says how many there were. For an effect that is missing although its event was
 /// claimed: whoever asks for it knows that the handlers tell a second effect by
-/// the keys of their own tables.
+/// the keys of their own tables. Dead letters, open or discarded, are left alone: an
+/// operator decides, or has decided, on those.
 ///
 /// # Errors
 ///
 /// Only the database's.
 pub(crate) async fn release(pool: &PgPool, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query("DELETE FROM inbox WHERE event_id = ANY($1)")
-        .bind(event_ids)
-        .execute(pool)
-        .await?;
+    let done = sqlx::query(
+        "DELETE FROM inbox WHERE event_id = ANY($1) AND dead_lettered_at IS NULL AND discarded_at IS NULL",
+    )
+    .bind(event_ids)
+    .execute(pool)
+    .await?;
     Ok(done.rows_affected())
 }
 
@@ -86,12 +91,38 @@ pub(crate) async fn release(pool: &PgPool, event_ids: &[Uuid]) -> Result<u64, sq
 /// Only the database's.
 pub(crate) async fn settle(pool: &PgPool, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "UPDATE inbox SET dead_lettered_at = NULL WHERE event_id = ANY($1) AND dead_lettered_at IS NOT NULL",
+        "UPDATE inbox SET dead_lettered_at = NULL, discarded_at = now() WHERE event_id = ANY($1) AND dead_lettered_at IS NOT NULL",
     )
     .bind(event_ids)
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// An event that was not worked on and is not to be, unless an operator says so.
+#[derive(Debug, PartialEq, Eq, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetAside {
+    pub(crate) event_id: Uuid,
+    /// Whether an operator has closed it for good; otherwise its letter lies open.
+    pub(crate) is_discarded: bool,
+}
+
+/// Those of a selection.
+///
+/// # Errors
+///
+/// Only the database's.
+pub(crate) async fn set_aside(
+    pool: &PgPool,
+    selection: &Selection,
+) -> Result<Vec<SetAside>, sqlx::Error> {
+    let mut query =
+        QueryBuilder::new("SELECT event_id, discarded_at IS NOT NULL AS is_discarded FROM inbox");
+    selection.push_where(&mut query, "event_id");
+    query.push(" AND (dead_lettered_at IS NOT NULL OR discarded_at IS NOT NULL)");
+    selection.push_order(&mut query, "event_id");
+    query.build_query_as().fetch_all(pool).await
 }
 
 /// How many dead letters are open: set aside, and neither redriven nor discarded

@@ -234,6 +234,27 @@ async fn a_redriven_letter_is_worked_on_by_the_group_that_had_set_it_aside(pool:
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_dead_letter_is_let_go_of_by_its_operator_alone(pool: PgPool) {
+    let db = db(pool).await;
+    let batch = incoming(&["impossible", "impossible", "a"]);
+    let rejected = work(&db, &batch).await;
+    batch::claim_rejected(&db, &batch, &rejected).await.unwrap();
+    let ids: Vec<Uuid> = batch.iter().map(|one| one.event.as_ref().unwrap().id).collect();
+    assert_eq!(inbox::settle(db.pool(), &ids[..1]).await.unwrap(), 1);
+    assert_eq!(inbox::dead_letters(db.pool()).await.unwrap(), 1);
+    let these = crate::admin::Selection::These(ids.clone());
+    let mut told = inbox::set_aside(db.pool(), &these).await.unwrap();
+    told.sort_by_key(|one| !one.is_discarded);
+    let expected = [(ids[0], true), (ids[1], false)];
+    assert_eq!(
+        told.iter().map(|one| (one.event_id, one.is_discarded)).collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(inbox::release(db.pool(), &ids).await.unwrap(), 1, "what was worked on");
+    assert_eq!(inbox::set_aside(db.pool(), &these).await.unwrap().len(), 2);
+}
+
+#[sqlx::test(migrations = false)]
 async fn what_is_no_event_is_set_aside_by_the_group_alone_that_it_was_redriven_for(pool: PgPool) {
     let db = db(pool).await;
     let redriven = |group: &str| {

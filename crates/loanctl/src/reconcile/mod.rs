@@ -5,6 +5,7 @@ mod disagreement;
 mod facts;
 mod repair;
 mod report;
+mod set_aside;
 mod streams;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use common::clock::Clock;
 use uuid::Uuid;
 
 use self::compare::compare;
-use self::disagreement::Disagreement;
+use self::disagreement::{Disagreement, Mend};
 use self::report::{Report, Summary};
 use self::streams::{Streams, look_up};
 use crate::api::{IDS_MAX, Services};
@@ -54,6 +55,7 @@ pub(crate) async fn reconcile(
         report: Report::new(arguments.json),
         summary: Summary::default(),
         repaired: Vec::new(),
+        sent: BTreeSet::new(),
         arguments,
     };
     let mut streams = Streams::new(services);
@@ -81,6 +83,8 @@ struct Run<'a> {
     summary: Summary,
     /// What was told of once more: an id each, and there are few of them.
     repaired: Vec<Uuid>,
+    /// What was done for them.
+    sent: BTreeSet<Mend>,
     arguments: Arguments,
 }
 
@@ -119,14 +123,17 @@ impl Run<'_> {
                 mends.extend(of_this);
             }
         }
-        repair::mend(self.services, &mends).await
+        repair::mend(self.services, &mends).await?;
+        self.sent.append(&mut mends);
+        Ok(())
     }
 
     async fn end(mut self) -> anyhow::Result<ExitCode> {
         let tried = self.repaired.len() as u64;
         let repaired = std::mem::take(&mut self.repaired);
         let wait = self.arguments.repair_wait;
-        let missed = repair::settle(self.services, repaired, wait).await?;
+        let missed =
+            repair::settle(self.services, repaired, std::mem::take(&mut self.sent), wait).await?;
         self.summary.mended = tried - missed;
         self.summary.left = self.summary.disagreeing - self.summary.mended;
         let code = if self.summary.left == 0 { 0 } else { DISAGREES };
@@ -147,7 +154,7 @@ async fn disagreements(
         .filter(|(_, all)| !all.is_empty())
         .collect();
     found.sort_by_key(|(id, _)| *id);
-    Ok(found)
+    set_aside::respect(services, found).await
 }
 
 /// `90s`, `5m`, `250ms`.

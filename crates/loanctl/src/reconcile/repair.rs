@@ -12,10 +12,6 @@ use crate::api::{AdminApi, IDS_MAX, Services};
 /// How often what was mended is looked at again, until it has arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// After this long without everything having arrived it is told once more: the
-/// first time may have brought what the second one needs.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
-
 /// Has these done: first the readers let go of what they believe to have worked on,
 /// then the owners tell of it.
 pub(super) async fn mend(services: &Services, mends: &BTreeSet<Mend>) -> anyhow::Result<()> {
@@ -47,7 +43,7 @@ pub(super) async fn mend(services: &Services, mends: &BTreeSet<Mend>) -> anyhow:
 }
 
 impl Reader {
-    fn api(self, services: &Services) -> &AdminApi {
+    pub(super) fn api(self, services: &Services) -> &AdminApi {
         match self {
             Self::Request => &services.request,
             Self::Auth => &services.auth,
@@ -58,17 +54,17 @@ impl Reader {
     }
 }
 
-/// Waits until these requests agree, at most `wait`; says how many do not. What
-/// still disagrees after a while is mended once more.
+/// Waits until these requests agree, at most `wait`; says how many do not. Nothing is
+/// done twice: what was `sent` is on its way. But what arrives may show what else is
+/// lacking, and that is mended too.
 pub(super) async fn settle(
     services: &Services,
     mut ids: Vec<Uuid>,
+    mut sent: BTreeSet<Mend>,
     wait: Duration,
 ) -> anyhow::Result<u64> {
     let started = Instant::now();
-    let mut mended = Instant::now();
     loop {
-        let is_time = mended.elapsed() >= AGAIN_AFTER;
         let mut left = Vec::new();
         for ids in ids.chunks(IDS_MAX) {
             let mut mends = BTreeSet::new();
@@ -76,12 +72,8 @@ pub(super) async fn settle(
                 left.push(id);
                 mends.extend(all.into_iter().flat_map(|one| one.mends));
             }
-            if is_time {
-                mend(services, &mends).await?;
-            }
-        }
-        if is_time {
-            mended = Instant::now();
+            mends.retain(|one| sent.insert(one.clone()));
+            mend(services, &mends).await?;
         }
         ids = left;
         if ids.is_empty() || started.elapsed() >= wait {
