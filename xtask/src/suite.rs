@@ -71,7 +71,8 @@ fn steps(options: &Options) -> Vec<Step> {
         Step::new("format", "cargo fmt --all --check"),
         Step::new("layout", "cargo run -q --locked -p xtask -- layout"),
         Step::new("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
-        Step::new("build", "cargo build --locked --workspace --bins"),
+        // The programs and the tests at once: apart, our own crates would be compiled twice.
+        Step::new("build", "cargo build --locked --workspace --all-targets"),
         Step::new("generated files", "target/debug/generate --check"),
         // One selection of packages for all of it: another one would have other
         // features, and compile everything once more.
