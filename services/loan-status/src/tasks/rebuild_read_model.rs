@@ -7,6 +7,7 @@
 //! they were. Whatever ends this before its time leaves nothing behind.
 
 mod failed;
+mod places;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::failed::Failed;
+use self::places::{beyond, cut};
 use crate::domain::rebuild::Difference;
 use crate::store;
 use crate::store::rebuild::Rebuild;
@@ -370,48 +372,6 @@ async fn read_the_rest_and_swap(
     }
 }
 
-/// Where topics end before the place that the consumer has come to.
-fn beyond(committed: &Places, ends: &Places) -> Vec<String> {
-    ends.iter()
-        .filter_map(|(key, end)| committed.get(key).map(|place| (key, end, place)))
-        .filter(|(_, end, place)| place > end)
-        .map(|((topic, partition), end, place)| {
-            format!("{topic}/{partition} ends at {end}, and {place} was come to")
-        })
-        .collect()
-}
-
-/// Where topics are not kept from their beginning.
-fn cut(beginnings: &Places) -> Vec<String> {
-    beginnings
-        .iter()
-        .filter(|(_, place)| **place > 0)
-        .map(|((topic, partition), place)| format!("{topic}/{partition} begins at {place}"))
-        .collect()
-}
-
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topic_without_its_beginning_is_not_taken_for_a_whole_one() {
-        let places = |second| {
-            Places::from([(("topic".to_owned(), 0), 0), (("topic".to_owned(), 1), second)])
-        };
-        assert_eq!(cut(&places(0)), Vec::<String>::new());
-        assert_eq!(cut(&places(17)), ["topic/1 begins at 17"]);
-    }
-
-    #[test]
-    fn a_topic_that_ends_before_what_was_read_is_not_the_same() {
-        let places = |place| Places::from([(("topic".to_owned(), 0), place)]);
-        assert_eq!(beyond(&places(17), &places(17)), Vec::<String>::new());
-        assert_eq!(beyond(&Places::new(), &places(0)), Vec::<String>::new());
-        assert_eq!(beyond(&places(17), &places(0)), ["topic/0 ends at 0, and 17 was come to"]);
-    }
 }
