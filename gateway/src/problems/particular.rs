@@ -172,6 +172,20 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "admin-api-off",
+        &[404],
+        [
+            "The admin API is off",
+            "This service has no credential for operators, so its admin API answers nobody.",
+            "Set ADMIN_CREDENTIAL and start the service again.",
+        ],
+        [
+            "관리 API가 꺼져 있음",
+            "이 서비스에는 운영자용 자격 증명이 설정되어 있지 않아 관리 API가 응답하지 않습니다.",
+            "ADMIN_CREDENTIAL을 설정하고 서비스를 다시 시작해 주십시오.",
+        ],
+    ),
+    kind(
         "too-many-registrations",
         &[429],
         [
