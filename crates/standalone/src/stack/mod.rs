@@ -40,9 +40,12 @@ pub struct Stack {
     folder: TempDir,
 }
 
+/// Changes the environment of a process.
+type Change = dyn Fn(Service, &mut Vec<(String, String)>) + Send + Sync;
+
 /// What changes the environment of a process before it is started.
 #[derive(Clone, Default)]
-struct Detour(Option<Arc<dyn Fn(Service, &mut Vec<(String, String)>) + Send + Sync>>);
+struct Detour(Option<Arc<Change>>);
 
 impl std::fmt::Debug for Detour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
