@@ -21,6 +21,9 @@ pub const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// then set [`CERTIFY_TIMEOUT_MS`] themselves.
 const PATIENT_CERTIFY_TIMEOUT_MS: &str = "10000";
 
+/// And how long a password may wait for its turn there, in milliseconds.
+const PATIENT_PASSWORD_WAIT_MS: &str = "9000";
+
 /// The setting of loan-request that says so.
 pub const CERTIFY_TIMEOUT_MS: &str = "CERTIFY_TIMEOUT_MS";
 
@@ -59,7 +62,8 @@ impl Journey {
     /// If a part does not start.
     pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Result<Self> {
         let place = PLACES.acquire().await?;
-        let builder = Stack::builder();
+        let builder =
+            Stack::builder().env(Service::LoanAuth, "PASSWORD_WAIT_MS", PATIENT_PASSWORD_WAIT_MS);
         let mut builder = change(builder.env(
             Service::LoanRequest,
             CERTIFY_TIMEOUT_MS,

@@ -33,7 +33,7 @@ pub enum Error {
     NoStream(Full),
     /// What the client has written is not shown yet. No failure: it was accepted.
     #[error("not shown yet")]
-    NotShownYet(Applied),
+    NotShownYet(Box<Applied>),
     /// A rebuild does not begin, or does not take what it is given.
     #[error("no rebuild")]
     NoRebuild(#[from] Refused),

@@ -108,7 +108,7 @@ pub(super) async fn until_shown(
     }
     let Some(mut place) = api.waits.room.enter(wanted[0]) else {
         count("no-place");
-        return Err(Error::NotShownYet(applied));
+        return Err(Error::NotShownYet(Box::new(applied)));
     };
     let came = tokio::select! {
         biased;
@@ -123,7 +123,7 @@ pub(super) async fn until_shown(
         return Ok(applied);
     }
     count("not-yet");
-    Err(Error::NotShownYet(applied))
+    Err(Error::NotShownYet(Box::new(applied)))
 }
 
 fn applied(wait: Duration) -> [(HeaderName, HeaderValue); 2] {

@@ -184,10 +184,8 @@ pub async fn compare(
 ) -> Result<Difference, sqlx::Error> {
     let entries = rows(
         tx,
-        &format!(
-            "FROM live_entry AS live FULL JOIN entry AS made ON made.event_id = live.event_id
-              WHERE made.id IS NULL OR live.id IS NOT NULL OR made.id <= $1"
-        ),
+        "FROM live_entry AS live FULL JOIN entry AS made ON made.event_id = live.event_id
+          WHERE made.id IS NULL OR live.id IS NOT NULL OR made.id <= $1",
         "event_id",
         ENTRY,
         on_time,
