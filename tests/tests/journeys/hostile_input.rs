@@ -263,7 +263,9 @@ async fn rows(journey: &Journey) -> Result<BTreeMap<String, i64>> {
                 .fetch_all(&journey.db)
                 .await?;
         for table in tables {
-            if ["login_failure", "known_address", "refresh_family"].contains(&table.as_str()) {
+            if ["login_failure", "known_address", "refresh_family", "registration_attempt"]
+                .contains(&table.as_str())
+            {
                 continue;
             }
             let count = journey.count(&format!("SELECT count(*) FROM {schema}.{table}")).await?;

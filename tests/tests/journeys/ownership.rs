@@ -128,6 +128,8 @@ const NOBODYS: &[(&str, &str, &str, &str)] = &[
     ("*", "body",   "loanStatus",    "a state"),
     ("*", "body",   "admComment",    "free text"),
     ("*", "body",   "grant_type",    "a kind of grant"),
+    ("*", "query",  "minVersion",    "another's looks like one that never comes; see the journeys of reading one's writes"),
+    ("*", "header", "Prefer",        "how long to wait"),
     ("*", "header", "If-Match",      "a version of what the path names"),
     ("*", "header", "Authorization", "the caller; see the journeys of tokens"),
     ("change_customer",   "body", "oldPassword", "goes with the path"),

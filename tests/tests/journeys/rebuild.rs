@@ -140,7 +140,7 @@ async fn what_comes_meanwhile_is_neither_lost_nor_doubled() -> Result<()> {
         }
     };
     assert_eq!(tally.stale, Vec::<String>::new());
-    assert!(rebuilds > 1, "{rebuilds}");
+    assert!(rebuilds > 0, "none was done while something came");
     journey.finish().await?;
     // One that was under way is over.
     until("no other is under way", async || Ok(builder.begin(true).await.is_ok())).await?;

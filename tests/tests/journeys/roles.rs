@@ -205,6 +205,10 @@ async fn the_rest_is_closed(
         "COPY (SELECT 1) TO '/tmp/mine'".to_owned(),
         "SET log_statement = 'all'".to_owned(),
     ] {
+        // loan-status makes its read model anew in temporary tables.
+        if role == "loan_status" && statement.starts_with("CREATE TEMPORARY") {
+            continue;
+        }
         let outcome = tried(connection, &statement).await;
         findings.check(outcome.as_deref() == Some(INSUFFICIENT_PRIVILEGE), || {
             format!("{role}: {statement}: {outcome:?}")

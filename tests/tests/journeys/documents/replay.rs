@@ -24,6 +24,9 @@ const ELSEWHERE: &[(&str, u16, &str)] = &[
     ("*", 503, "a service or the database is away: the journeys of certification and isolation"),
     ("*", 504, "a service does not answer: the gateway's own tests"),
     ("submit_loan_request", 202, "loan-auth does not answer: the journeys of certification"),
+    ("list_loan_status", 202, "the status lags: the journeys of reading one's writes"),
+    ("get_loan", 202, "the status lags: the journeys of reading one's writes"),
+    ("stream_loan_status", 202, "the status lags: the journeys of reading one's writes"),
     ("submit_loan_request", 409, "two at the same moment: the journeys of idempotency"),
 ];
 

@@ -18,7 +18,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// What the gateway answers by itself: its health, and the pages of the documents,
 /// which do not describe themselves.
-const ITS_OWN: [&str; 2] = ["/actuator/health", "/docs"];
+const ITS_OWN: [&str; 3] = ["/actuator/health", "/docs", "/problems"];
 
 /// Where something that nobody described would be looked for first.
 const SUSPECTS: &[&str] = &[
@@ -62,8 +62,7 @@ const SUSPECTS: &[&str] = &[
     "/officers",
     "/outbox",
     "/ping",
-    "/problems",
-    "/problems/not-found",
+    "/problem",
     "/profile",
     "/readyz",
     "/robots.txt",

@@ -48,6 +48,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("customerId", &["x", "me", "%00", "*", "1@sk.com"]),
     ("loanStatus", &["99", "6", "%2C", "00,99", "%27", "심사진행", "00;01"]),
     ("requestId", &["03", "1", "%00", "apply"]),
+    ("minVersion", &["x", "1", "%00", "%ff", "..%2f", "AAAA", "%27%20OR%201=1"]),
 ];
 
 /// Whole query strings that are none.
@@ -120,8 +121,8 @@ pub(super) async fn are_refused(
             let is_known = name == "cursor" || WRONG.iter().any(|(known, _)| known == name);
             findings.check(is_known, || format!("{name} of {} is not tried", operation.id));
         }
+        paths(journey, scene, &operation, findings).await?;
         if names.is_empty() {
-            paths(journey, scene, &operation, findings).await?;
             continue;
         }
         lists(journey, scene, &operation, &names, findings).await?;
@@ -174,7 +175,7 @@ async fn lists(
     let service = service_of(&operation.method(), operation.path).context("a service")?;
     for (door, client) in doors(journey, service)? {
         for (query, wanted, name) in &asked {
-            let path = format!("{}?{query}", operation.path);
+            let path = format!("{}?{query}", operation.path.replace("{loanId}", &scene.loan));
             let answer = client.get(&path, token).await?;
             let names_it = || {
                 let field = answer.json()["errors"][0]["field"].clone();

@@ -64,7 +64,7 @@ impl<'a> Replay<'a> {
         Some(match flaw {
             400 if takes_a_body => typed("application/json").body("{"),
             400 if operation.query_names().is_empty() => return None,
-            400 => empty().query(&[("size", "0"), ("loanId", "x")]),
+            400 => empty().query(&[("size", "0"), ("loanId", "x"), ("minVersion", "x")]),
             401 => with_token("nonsense"),
             // Of the others it says more: see the troubles.
             403 if !takes_a_body && !operation.path.starts_with("/customers") => {
