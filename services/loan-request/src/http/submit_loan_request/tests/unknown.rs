@@ -129,7 +129,7 @@ async fn whoever_decides_later_both_sides_agree(pool: PgPool) {
     world.wire.certify([Act::WaitThenDecide(Duration::from_millis(300))]);
     let application = World::application();
     let (answer, ()) = tokio::join!(world.submit(&application), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        asked(&world, 1).await;
         let id = world.only_row().await.id;
         let decided = crate::usecases::decide_loan_request(&world.another(), id).await.unwrap();
         assert!(decided.is_some());
@@ -140,11 +140,19 @@ async fn whoever_decides_later_both_sides_agree(pool: PgPool) {
     // And one that found it certified.
     world.wire.certify([Act::DecideThenWait(Duration::from_millis(300))]);
     let (answer, ()) = tokio::join!(world.submit(&application), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        asked(&world, 2).await;
         let id = world.wire.certified()[1]["loanRequestId"].as_str().unwrap().parse().unwrap();
         crate::usecases::decide_loan_request(&world.another(), id).await.unwrap();
         assert_eq!(world.row(id).await.standing, Standing::Certified(world.customer()));
     });
     assert_eq!(answer.status, 201);
     assert_eq!(world.row(answer.id()).await.standing, Standing::Certified(world.customer()));
+}
+
+/// loan-auth has been asked so often, and has had the time to decide.
+async fn asked(world: &World, times: usize) {
+    while world.wire.certified().len() < times {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
 }
