@@ -72,7 +72,7 @@ impl Journey {
         let mut kafka = None;
         if on_apache_kafka() {
             let broker = ApacheKafka::start().await?;
-            builder = builder.bootstrap(broker.bootstrap());
+            builder = builder.bootstrap(&broker.bootstrap());
             kafka = Some(broker);
         }
         let stack = builder.start().await?;

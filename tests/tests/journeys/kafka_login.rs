@@ -19,7 +19,7 @@ async fn the_services_log_in_where_kafka_wants_it() -> Result<()> {
     }
     let kafka = ApacheKafka::start_with_login(("loans", "s3cret-of-kafka")).await?;
     let stack = Stack::builder()
-        .bootstrap(kafka.bootstrap())
+        .bootstrap(&kafka.bootstrap())
         .env_for_all("KAFKA_SECURITY_PROTOCOL", "sasl_plaintext")
         .env_for_all("KAFKA_SASL_MECHANISM", "PLAIN")
         .env_for_all("KAFKA_SASL_USERNAME", "loans")

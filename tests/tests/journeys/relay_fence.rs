@@ -47,8 +47,8 @@ impl Pair {
     async fn start() -> Result<Self> {
         let proxy = Proxy::start().await?;
         let (running, broker) = if on_apache_kafka() {
-            let broker = ApacheKafka::start_behind(&proxy).await?;
-            let own = broker.own_address().to_owned();
+            let broker = ApacheKafka::start_behind(&[proxy.address()], None).await?;
+            let own = broker.bootstrap();
             (Running { _apache: Some(broker), ..Running::default() }, own)
         } else {
             let (folder, mut ports) = (tempfile::tempdir()?, PortBlock::take()?);
