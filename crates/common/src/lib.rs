@@ -26,6 +26,8 @@ pub mod logs;
 pub mod outbound;
 pub mod outbox;
 pub mod problem;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;

@@ -22,6 +22,7 @@ mod read_your_writes;
 mod rebuild;
 mod relay_fence;
 mod roles;
+mod sabotage;
 mod scene;
 mod secrets_scan;
 mod tokens;

@@ -18,6 +18,10 @@ pub(super) async fn claim(
     if events.is_empty() {
         return Ok(HashSet::new());
     }
+    #[cfg(feature = "sabotage")]
+    if crate::sabotage::breaks(crate::sabotage::Sabotage::InboxOff) {
+        return Ok(events.iter().map(|event| event.id).collect());
+    }
     // In the order of the ids, so that two consumers that hold the same events
     // during a rebalance wait for each other instead of locking each other out.
     let claimed: Vec<Uuid> = sqlx::query_scalar(

@@ -227,6 +227,10 @@ impl Session<'_> {
     async fn finish(&mut self, mut batch: Vec<Incoming>) -> Result<Next, ConsumerError> {
         let started = Instant::now();
         let Consumer { db, subscriptions, .. } = self.consumer;
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::breaks(crate::sabotage::Sabotage::OffsetBeforeCommit) {
+            self.store_offsets(batch);
+        }
         let rejected = loop {
             match batch::work(db, subscriptions, &batch, &mut self.suspicion).await {
                 Ok(rejected) => break rejected,

@@ -249,6 +249,11 @@ impl Relay {
                 rows = answer(rows::unsent(connection, batch_max, &stuck)).await?;
             }
             if !rows.is_empty() {
+                #[cfg(feature = "sabotage")]
+                if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
+                    let all: Vec<i64> = rows.iter().map(|row| row.id).collect();
+                    answer(rows::mark_sent(connection, &all)).await?;
+                }
                 let sent = while_holding(connection, sender.send(&rows)).await?;
                 let sent = match sent {
                     Ok(sent) => sent,

@@ -211,6 +211,12 @@ async fn certify(
         Err(NoAnswer::NotTaken) => {
             conclude(desk, request, Verdict::Withdrawn(Withdrawal::Unreachable)).await
         }
+        #[cfg(feature = "sabotage")]
+        Err(NoAnswer::Unknown)
+            if common::sabotage::breaks(common::sabotage::Sabotage::VoidLeftOut) =>
+        {
+            conclude(desk, request, Verdict::Withdrawn(Withdrawal::Voided)).await
+        }
         Err(NoAnswer::Unknown) => match desk.auth.void(id).await {
             Ok(verdict) => conclude(desk, request, verdict).await,
             Err(_) => {
