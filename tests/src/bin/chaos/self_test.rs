@@ -1,0 +1,103 @@
+//! The checker checked on real processes: binaries that were built to be broken
+//! must each be caught, by the kind of finding that is theirs, within a bounded
+//! run; and the same binaries, told nothing, must pass.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::faults::Bundle;
+use crate::judge::Findings;
+use crate::plan::Asked;
+use crate::run::{Order, run};
+use crate::system::Shape;
+
+/// How a binary is broken, and how that is provoked.
+struct Trial {
+    /// What `SABOTAGE` is set to.
+    word: Option<&'static str>,
+    faults: &'static [&'static str],
+    seconds: u64,
+    /// What must be found.
+    caught: fn(&Findings) -> bool,
+}
+
+const TRIALS: [Trial; 5] = [
+    Trial {
+        word: None,
+        faults: &["kill-loan-status", "delay-loan-request-loan-auth"],
+        seconds: 26,
+        caught: Findings::none,
+    },
+    // What was not taken by the broker dies with the relay.
+    Trial {
+        word: Some("relay-marks-before-ack"),
+        faults: &["kill-broker+kill-loan-auth"],
+        seconds: 17,
+        caught: |findings| !findings.lost.is_empty(),
+    },
+    // What was not taken by the database dies with the consumer.
+    Trial {
+        word: Some("offset-before-commit"),
+        faults: &["hold-loan-status-postgres+kill-loan-status"],
+        seconds: 23,
+        caught: |findings| !findings.lost.is_empty(),
+    },
+    // What a consumer had done and not yet committed to the broker comes again.
+    Trial {
+        word: Some("inbox-off"),
+        faults: &["kill-loan-messenger", "kill-loan-status"],
+        seconds: 22,
+        caught: |findings| !findings.doubled.is_empty(),
+    },
+    // The answer comes too late, and nobody takes the question back.
+    Trial {
+        word: Some("void-left-out"),
+        faults: &["delay-loan-request-loan-auth"],
+        seconds: 17,
+        caught: |findings| !findings.phantom.is_empty(),
+    },
+];
+
+/// Requests a second: enough for something to be under way at any moment.
+const RATE: u32 = 20;
+const SEED: u64 = 4;
+/// What is lost stays lost: no need to wait for it.
+const STUCK_AFTER: Duration = Duration::from_secs(15);
+
+/// Runs all; true if each came out as it should.
+pub(crate) async fn run_all(folder: &Path, small_disks: bool) -> Result<bool> {
+    let bin_dir = std::fs::canonicalize(folder).context("the folder of the broken binaries")?;
+    let mut good = true;
+    for trial in &TRIALS {
+        let name = trial.word.unwrap_or("nothing is broken");
+        println!("\n== {name}");
+        let bundles: Vec<Bundle> = trial
+            .faults
+            .iter()
+            .map(|fault| fault.parse().map_err(anyhow::Error::msg))
+            .collect::<Result<_>>()?;
+        let order = Order {
+            shape: Shape {
+                bin_dir: bin_dir.clone(),
+                brokers: 0,
+                instances: 1,
+                faults: bundles.iter().flat_map(|bundle| bundle.0.clone()).collect(),
+                small_disks,
+                sabotage: trial.word.map(str::to_owned),
+            },
+            asked: Asked { seed: SEED, seconds: trial.seconds, bundles },
+            rate: RATE,
+            left_out: Vec::new(),
+            stuck_after: STUCK_AFTER,
+            command: format!("--self-test: {name}"),
+        };
+        let report = run(&order).await?;
+        report.print();
+        let caught = (trial.caught)(&report.findings);
+        println!("== {name}: {}", if caught { "as it should be" } else { "NOT CAUGHT" });
+        good &= caught;
+    }
+    Ok(good)
+}
