@@ -203,6 +203,9 @@ pub fn is_infrastructure(error: &sqlx::Error) -> bool {
             ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
                 || ["57014", "55P03", "40001", "40P01", "25006"].contains(&code.as_ref())
         }),
+        // A connection that ended while it was made: the driver asks whether the
+        // other side speaks TLS, and takes the end for an answer.
+        sqlx::Error::Protocol(text) => text.contains("SSLRequest"),
         _ => false,
     }
 }

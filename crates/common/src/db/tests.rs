@@ -165,3 +165,20 @@ async fn an_unexpected_number_of_rows_is_an_error(pool: PgPool) {
     assert!(outcome.is_err());
     assert_eq!(count(&pool).await, 0, "the whole transaction is undone");
 }
+
+#[tokio::test]
+async fn a_connection_that_ends_while_it_is_made_is_nobodys_bug() {
+    use tokio::io::AsyncReadExt as _;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The question whether TLS is spoken here; then the end.
+            drop(stream.read_exact(&mut [0; 8]).await);
+        }
+    });
+    let options = PgConnectOptions::new().host("127.0.0.1").port(address.port());
+    let error = <PgConnection as sqlx::Connection>::connect_with(&options).await.unwrap_err();
+    assert!(is_infrastructure(&error), "{error}");
+}
