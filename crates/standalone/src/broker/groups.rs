@@ -17,6 +17,12 @@ use tansu_sans_io::join_group_request::JoinGroupRequestProtocol;
 use tansu_sans_io::leave_group_request::MemberIdentity;
 use tansu_sans_io::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
 use tansu_sans_io::sync_group_request::SyncGroupRequestAssignment;
+use tansu_storage::StorageContainer;
+
+use super::leaders::forget_missing_leader;
+
+/// How often a member that was told of a missing leader is joined again at most.
+const JOINS_MAX: u32 = 3;
 
 /// Group and member.
 type Member = (String, String);
@@ -83,6 +89,7 @@ fn identity(member: &str) -> MemberIdentity {
 #[derive(Clone, Debug)]
 pub(super) struct Groups<C> {
     pub(super) inner: C,
+    pub(super) storage: StorageContainer,
     pub(super) connection: Connection,
 }
 
@@ -100,20 +107,32 @@ impl<C: Coordinator> Coordinator for Groups<C> {
         protocols: Option<&[JoinGroupRequestProtocol]>,
         reason: Option<&str>,
     ) -> Result<Body> {
-        let answer = self
-            .inner
-            .join(
-                client_id,
-                group_id,
-                session_timeout_ms,
-                rebalance_timeout_ms,
-                member_id,
-                group_instance_id,
-                protocol_type,
-                protocols,
-                reason,
-            )
-            .await?;
+        let mut joins = 0;
+        let answer = loop {
+            let answer = self
+                .inner
+                .join(
+                    client_id,
+                    group_id,
+                    session_timeout_ms,
+                    rebalance_timeout_ms,
+                    member_id,
+                    group_instance_id,
+                    protocol_type,
+                    protocols,
+                    reason,
+                )
+                .await?;
+            joins += 1;
+            let follows = matches!(&answer, Body::JoinGroupResponse(joined)
+                if !joined.leader.is_empty() && joined.leader != joined.member_id);
+            if !follows
+                || joins == JOINS_MAX
+                || !forget_missing_leader(&self.storage, group_id).await?
+            {
+                break answer;
+            }
+        };
         if let Body::JoinGroupResponse(joined) = &answer {
             self.connection.heard(group_id, &joined.member_id);
         }
@@ -182,3 +201,6 @@ impl<C: Coordinator> Coordinator for Groups<C> {
         self.inner.offset_fetch(group_id, topics, groups, require_stable).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 mod arrivals;
 mod fetch;
 mod groups;
+mod leaders;
 mod produce;
 mod routes;
 mod topics;

@@ -45,7 +45,11 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         routes = add(routes, storage.clone())?;
     }
     let init = InitProducer { storage: storage.clone() };
-    let groups = Groups { inner: parts.groups.clone(), connection: connection.clone() };
+    let groups = Groups {
+        inner: parts.groups.clone(),
+        storage: storage.clone(),
+        connection: connection.clone(),
+    };
     let routes = service::coordinator::services(routes, groups)?
         .with_route(
             FetchRequest::KEY,

@@ -3,6 +3,8 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -140,4 +142,29 @@ async fn the_partitions_of_a_process_that_was_killed_with_the_broker_are_free_at
     member.wait().unwrap();
     broker.broker.start_again().await.unwrap();
     all_are_free(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_goes_on_after_the_broker_slept_longer_than_its_session() {
+    let mut broker = TestBroker::start(&["loan.auth:3"]).await;
+    let producer = broker.producer();
+    let mut client = broker.client();
+    // As the services' sessions, only shorter.
+    client.set("session.timeout.ms", "6000").set("heartbeat.interval.ms", "1500");
+    let reader = consumer(&client, "group", &["loan.auth"]);
+    send(&producer, "loan.auth", "k", Some("before"), &[]).await;
+    let before = receive(&reader, 1).await;
+    commit(&reader, &before[0]);
+    let process = broker.broker.process_mut();
+    process.signal(Signal::SIGSTOP).unwrap();
+    // Polled on: the client notices the end of its session by itself.
+    let awake = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < awake {
+        drop(tokio::time::timeout(Duration::from_millis(50), reader.recv()).await);
+    }
+    broker.broker.process_mut().signal(Signal::SIGCONT).unwrap();
+    send(&producer, "loan.auth", "k", Some("after"), &[]).await;
+    let after = receive(&reader, 1).await;
+    assert_eq!(after[0].value.as_deref(), Some("after"));
+    commit(&reader, &after[0]);
 }
