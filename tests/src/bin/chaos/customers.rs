@@ -235,7 +235,7 @@ impl Bank {
                     break;
                 }
                 Attempt::Refused => {
-                    if unclear {
+                    if unclear && !order.wrong_password {
                         self.ledger.surprise(format!("{}: refused after no answer", sent.name));
                     }
                     sent.told = Told::Refused;

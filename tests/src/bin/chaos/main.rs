@@ -40,6 +40,8 @@ use crate::plan::Asked;
 use crate::run::Order;
 use crate::system::Shape;
 
+/// How long after its heal a fault may be felt.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(90);
 /// Longer than any pause after which something is tried again: 10 s.
 const STUCK_AFTER: Duration = Duration::from_secs(45);
 
@@ -58,7 +60,7 @@ struct Arguments {
     #[arg(long)]
     seconds: Option<u64>,
     /// Requests a second, sent without waiting for answers.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=500))]
     rate: u32,
     /// 0: the embedded broker; 1 or 3: so many of Apache Kafka (needs Java and Maven).
     #[arg(long, default_value = "0", value_parser = ["0", "1", "3"])]
@@ -149,6 +151,7 @@ fn order(arguments: &Arguments, namespace: Result<()>) -> Result<Order> {
         asked: Asked { seed: arguments.seed, seconds: seconds.unwrap_or(120), bundles },
         rate: arguments.rate,
         left_out,
+        recovered_within: RECOVERED_WITHIN,
         stuck_after: STUCK_AFTER,
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
     })

@@ -20,8 +20,6 @@ use crate::report::{Numbers, Recovery, Report};
 use crate::system::{Shape, System};
 use crate::{inject, logs, officers};
 
-/// How long after its heal a fault may be felt.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(90);
 /// Requests that must go through everything after a heal: enough for every
 /// partition to be tried.
 const PROBES: usize = 8;
@@ -45,6 +43,8 @@ pub(crate) struct Order {
     pub(crate) rate: u32,
     pub(crate) left_out: Vec<String>,
     pub(crate) command: String,
+    /// How long after its heal a fault may be felt.
+    pub(crate) recovered_within: Duration,
     /// After so long without a movement, what is left at the end is stuck.
     pub(crate) stuck_after: Duration,
 }
@@ -75,7 +75,7 @@ pub(crate) async fn run(order: &Order) -> Result<Report> {
     let customers = tokio::spawn(Arc::clone(&bank).run(order.rate, seed));
     let officers = tokio::spawn(officers::work(Arc::clone(&bank), errands, seed, stopped));
 
-    break_and_heal(&mut system, &bank, &schedule, order.asked.seconds, &mut report).await;
+    break_and_heal(&mut system, &bank, &schedule, order, &mut report).await;
 
     bank.stopping.store(true, Ordering::Relaxed);
     report.ended_by_themselves.extend(system.revive().await?);
@@ -97,9 +97,7 @@ pub(crate) async fn run(order: &Order) -> Result<Report> {
     report.findings = judge(&account, &held);
     report.numbers = Numbers::of(&account, worked_on);
     report.passed = report.is_clean();
-    if !report.passed {
-        keep_logs(&system)?;
-    }
+    keep_logs(&system)?;
     Ok(report)
 }
 
@@ -107,11 +105,11 @@ async fn break_and_heal(
     system: &mut System,
     bank: &Arc<Bank>,
     schedule: &[Step],
-    seconds: u64,
+    order: &Order,
     report: &mut Report,
 ) {
     let begun = Instant::now();
-    let end = begun + Duration::from_secs(seconds);
+    let end = begun + Duration::from_secs(order.asked.seconds);
     for step in schedule {
         let due = begun + Duration::from_millis(step.at_ms);
         tokio::time::sleep_until(due.into()).await;
@@ -133,7 +131,7 @@ async fn break_and_heal(
                 }
             }
         }
-        let recovered = recovery(system, bank, report).await;
+        let recovered = recovery(system, bank, order.recovered_within, report).await;
         match recovered {
             Some(after) => println!("           recovered after {:.1} s", after.as_secs_f64()),
             None => println!("           NOT recovered"),
@@ -150,13 +148,18 @@ async fn break_and_heal(
 /// From now until new requests go through everything: accepted, with the
 /// manager, shown and told. What ends meanwhile is started again, as a
 /// supervisor would.
-async fn recovery(system: &mut System, bank: &Arc<Bank>, report: &mut Report) -> Option<Duration> {
+async fn recovery(
+    system: &mut System,
+    bank: &Arc<Bank>,
+    within: Duration,
+    report: &mut Report,
+) -> Option<Duration> {
     let begun = Instant::now();
     let mut probes = JoinSet::new();
     for _ in 0..PROBES {
         probes.spawn(probe(Arc::clone(bank), system.db.clone()));
     }
-    while begun.elapsed() < RECOVERED_WITHIN {
+    while begun.elapsed() < within {
         tokio::select! {
             done = probes.join_next() => if done.is_none() {
                 return Some(begun.elapsed());
@@ -231,7 +234,7 @@ fn dead_letters(bootstrap: &str) -> Result<i64> {
     Ok(letters)
 }
 
-/// The logs of a run that failed outlast it.
+/// The logs of the last run outlast it.
 fn keep_logs(system: &System) -> Result<()> {
     let kept = std::path::absolute("target/chaos-logs")?;
     if kept.exists() {
