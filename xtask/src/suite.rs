@@ -85,6 +85,24 @@ fn steps(options: &Options) -> Vec<Step> {
             },
         ),
         kafka,
+        // The same seeds each time: what has passed once shows what a change broke.
+        Step::new(
+            "chaos",
+            "target/debug/chaos --bin-dir target/debug --seed 1 --seconds 90 --rate 6 \
+             --faults kill-loan-request,kill-loan-auth,kill-loan-manager,kill-loan-messenger,kill-loan-status,\
+kill-gateway,kill-broker,kill-postgres,kill-broker+kill-loan-auth,cut-loan-manager-postgres",
+        )
+        .unless(slow),
+        Step::new(
+            "build to be broken",
+            "cargo build --locked --workspace --features loan-request/sabotage --target-dir target/sabotage \
+             --bin standalone --bin loan-auth --bin loan-request --bin loan-manager --bin loan-messenger \
+             --bin loan-status --bin gateway",
+        )
+        // What it has in common with the usual build is not compiled again.
+        .env("CARGO_BUILD_BUILD_DIR", "target")
+        .unless(slow),
+        Step::new("chaos, self-test", "target/debug/chaos --self-test target/sabotage/debug").unless(slow),
         Step::new("documentation", "cargo doc --locked --workspace --no-deps -q")
             .env("RUSTDOCFLAGS", "-D warnings")
             .unless(slow),
