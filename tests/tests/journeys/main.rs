@@ -25,4 +25,5 @@ mod roles;
 mod sabotage;
 mod scene;
 mod secrets_scan;
+mod shutdown;
 mod tokens;
