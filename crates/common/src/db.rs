@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::{Notify, watch};
+use tracing::Instrument as _;
 
 use crate::config::ServiceSettings;
 
@@ -128,12 +129,22 @@ impl Db {
         outcome
     }
 
+    /// Begins a transaction, to its end even if the caller goes away meanwhile.
+    /// The driver, dropped while it waits for the answer to BEGIN, gives the
+    /// connection back with the transaction open: what the next one wrote there
+    /// would seem to be committed and would not be.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
+        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+
     async fn attempt<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
         E: From<sqlx::Error>,
     {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         match f(&mut tx).await {
             Ok(value) => {
                 tx.commit().await?;

@@ -168,7 +168,7 @@ async fn together(
     if handled.is_empty() {
         return Ok(());
     }
-    let mut tx = db.pool().begin().await.map_err(Failure::outside)?;
+    let mut tx = db.begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
     inbox::revive(&mut tx, &redriven).await.map_err(Failure::outside)?;
     let events: Vec<_> = handled.iter().map(|one| one.1).collect();

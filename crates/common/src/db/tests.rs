@@ -182,3 +182,42 @@ async fn a_connection_that_ends_while_it_is_made_is_nobodys_bug() {
     let error = <PgConnection as sqlx::Connection>::connect_with(&options).await.unwrap_err();
     assert!(is_infrastructure(&error), "{error}");
 }
+
+/// How many sessions with this database are in a transaction and do nothing.
+/// Asked over a connection of its own: one of the pool may be what is looked for.
+async fn left_open(looking: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+    )
+    .fetch_one(looking)
+    .await
+    .unwrap()
+}
+
+#[sqlx::test]
+async fn a_caller_that_goes_away_leaves_no_transaction_open(pool: PgPool) {
+    let db = Db::from_pool(pool.clone());
+    let mut looking =
+        <PgConnection as sqlx::Connection>::connect_with(&pool.connect_options()).await.unwrap();
+    // Wherever it waits: at its first answer, its second, and so on.
+    for answers in 1..20 {
+        let mut transaction = Box::pin(db.in_tx("example", async |tx: &mut PgConnection| {
+            sqlx::query("SELECT 1").execute(tx).await?;
+            Ok::<_, Failure>(())
+        }));
+        for _ in 0..answers {
+            if futures::poll!(&mut transaction).is_ready() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        drop(transaction);
+        // Sooner than the pool of a test closes what is idle: after a second.
+        let until = Instant::now() + Duration::from_millis(600);
+        while left_open(&mut looking).await > 0 {
+            assert!(Instant::now() < until, "left open after {answers} answers");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
