@@ -75,8 +75,8 @@ mod tests {
         let write = |name: &str, text: String| {
             std::fs::write(folder.path().join(format!("{name}.log")), text).unwrap();
         };
-        write("loan-status", line("a") + &line("b") + "{\"mess");
-        write("loan-status-2", line("c") + &line("a"));
+        write("loan-status", format!("{}{}{{\"mess", line("a"), line("b")));
+        write("loan-status-2", format!("{}{}", line("c"), line("a")));
         write("loan-auth", line("a"));
         let (all, twice) = worked_twice(folder.path()).unwrap();
         assert_eq!(all, 5);
