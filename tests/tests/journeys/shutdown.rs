@@ -65,7 +65,7 @@ async fn duplicates(journey: &Journey, service: Service) -> Result<f64> {
         line.starts_with("consumer_events_total") && line.contains("outcome=\"duplicate\"")
     });
     counted
-        .map(|line| line.rsplit(' ').next().unwrap_or_default().parse().context("a figure"))
+        .map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<f64>().context("a figure"))
         .sum()
 }
 

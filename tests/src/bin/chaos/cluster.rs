@@ -30,7 +30,7 @@ impl Cluster {
     ) -> Result<Self> {
         let advertised = links.kafka_addresses();
         if brokers > 0 {
-            let kafka = ApacheKafka::start_behind(&advertised, log_folder).await?;
+            let kafka = ApacheKafka::start_behind(&advertised, Some(log_folder)).await?;
             for (index, address) in kafka.addresses().into_iter().enumerate() {
                 links.lead_to_broker(index, &address);
             }
