@@ -7,7 +7,6 @@ mod certification;
 mod consumer_facts;
 mod contract;
 mod documents;
-mod endings;
 mod hostile_input;
 mod idempotency;
 mod isolation;

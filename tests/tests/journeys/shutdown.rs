@@ -100,6 +100,7 @@ async fn each_process_ends_in_good_order_under_load() -> Result<()> {
     Ok(())
 }
 
+//
 #[tokio::test]
 async fn a_second_signal_ends_each_process_at_once() -> Result<()> {
     let mut journey =
@@ -109,11 +110,16 @@ async fn a_second_signal_ends_each_process_at_once() -> Result<()> {
         process.signal(Signal::SIGTERM)?;
         ensure!(process.wait(Duration::from_secs(1)).await.is_none(), "{service} does not linger");
         process.signal(Signal::SIGTERM)?;
-        ensure!(process.wait(AT_ONCE).await.is_some(), "{service} does not end at once");
+        let ended = process.wait(AT_ONCE).await;
+        let status = ended.with_context(|| format!("{service} does not end at once"))?;
+        assert_eq!(status.code(), Some(1), "{service}");
+        let log = journey.stack.service(service).log();
+        assert!(log.contains("ended at once by a second signal"), "{service} says why it ended");
     }
     Ok(())
 }
 
+//
 #[tokio::test]
 async fn no_process_takes_longer_than_its_bound() -> Result<()> {
     let mut journey = Journey::start_with(|stack| {
@@ -126,7 +132,8 @@ async fn no_process_takes_longer_than_its_bound() -> Result<()> {
         process.signal(Signal::SIGTERM)?;
         let asked = Instant::now();
         let ended = process.wait(Duration::from_secs(2) + AT_ONCE).await;
-        ensure!(ended.is_some(), "{service} does not end after its bound");
+        let status = ended.with_context(|| format!("{service} does not end after its bound"))?;
+        assert_eq!(status.code(), Some(1), "{service}");
         ensure!(asked.elapsed() > Duration::from_secs(1), "{service} does not linger");
     }
     Ok(())

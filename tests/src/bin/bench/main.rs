@@ -10,6 +10,7 @@ mod latency;
 mod read_your_writes;
 mod rebuild;
 mod siege;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,12 @@ struct Arguments {
     /// Measures nothing but a rebuild of the read model with so many loans.
     #[arg(long, value_name = "LOANS", num_args = 0..=1, default_missing_value = "100000")]
     rebuild: Option<i64>,
+    /// Measures nothing but `./dev up`: without data, and again with them.
+    #[arg(long)]
+    up: bool,
+    /// The same in a fresh clone, where all has to be compiled first.
+    #[arg(long)]
+    cold: bool,
 }
 
 /// One measured figure beside its goal.
@@ -78,6 +85,12 @@ fn report(figures: &[Figure]) -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
+    if arguments.cold {
+        return up::measure(up::From::FreshClone).await;
+    }
+    if arguments.up {
+        return up::measure(up::From::Here).await;
+    }
     let mut figures = Vec::new();
     // Durable, as in production: a commit is on the disk when it is answered.
     let postgres = Arc::new(Postgres::throw_away_durable().await?);
