@@ -2,6 +2,8 @@
 //! sources. The check reads lines, not syntax trees: it is here to keep honest
 //! people from a slip, and a line is enough for that.
 
+mod proofs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -152,6 +154,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     }
     words(root, &mut findings)?;
     lengths(root, &mut findings)?;
+    proofs::check(root, &mut findings)?;
     metrics(root, &mut findings)?;
     Ok(findings)
 }
