@@ -8,6 +8,7 @@
 
 mod append;
 mod backlog;
+mod end;
 mod purge;
 mod relay;
 mod resend;
@@ -16,6 +17,7 @@ mod sender;
 mod stuck;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use append::append;
 pub use backlog::{Backlog, backlog};

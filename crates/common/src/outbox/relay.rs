@@ -9,10 +9,12 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::end::{End, answer, while_holding};
 use super::purge;
 use super::rows::{self, Row};
 use super::sender::{Fault, Interruption, Sender, Sent, fault};
 use super::stuck::Stuck;
+use super::transaction::Transaction;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::db::{Db, described};
@@ -20,15 +22,12 @@ use crate::kafka::{self, SendError};
 
 /// How often the relay gives PostgreSQL a sign of life, and how often a spare asks
 /// for the lock: within this time it takes over from one that was killed.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// After this long without a sign of life PostgreSQL ends the relay's session, and
 /// with it the lock: within this and a heartbeat a spare takes over from one that
 /// hangs. Some heartbeats, so that a busy machine does not look like one.
 const LEASE: Duration = Duration::from_secs(5);
-
-/// How long the database may take to answer the relay before it counts as away.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pauses between two attempts to reach the database.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -105,25 +104,6 @@ pub struct Relay {
     clock: Clock,
     /// Whether this one is the service's relay now.
     pub(super) active: Arc<AtomicBool>,
-}
-
-/// How a session with the database came to its end.
-enum End {
-    /// The process ends.
-    Shutdown,
-    /// The database is away, and the lock with it.
-    Database(sqlx::Error),
-    /// The broker does not go on with this producer.
-    Broker(KafkaError),
-    /// Another relay has taken over.
-    Fenced,
-    Failed(RelayError),
-}
-
-impl From<sqlx::Error> for End {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
 }
 
 impl Relay {
@@ -228,6 +208,7 @@ impl Relay {
     ) -> Result<(), End> {
         let mut sender = self.take_over(connection).await?;
         let committed = self.db.committed();
+        let mut transaction = Transaction::default();
         let mut stuck = Stuck::default();
         let mut measured: Option<Instant> = None;
         // Whether what was sent last was tried again. After it comes a batch: however
@@ -238,15 +219,22 @@ impl Relay {
                 self.measure(connection).await?;
                 measured = Some(Instant::now());
             }
+            if has_retried || transaction.remaining().is_zero() {
+                self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
+            }
             let is_batch = has_retried || shutdown.is_cancelled();
             let mut rows = vec![];
             if !is_batch {
                 rows = answer(rows::due(connection, &mut stuck)).await?;
             }
             has_retried = !rows.is_empty();
-            if !has_retried {
+            if has_retried {
+                // Were it refused, what is in the transaction would go with it.
+                self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
+            } else {
                 let batch_max = i64::from(self.settings.batch_max);
-                rows = answer(rows::unsent(connection, batch_max, &stuck)).await?;
+                let open = transaction.ids();
+                rows = answer(rows::unsent(connection, batch_max, &open, &stuck)).await?;
             }
             if !rows.is_empty() {
                 #[cfg(feature = "sabotage")]
@@ -254,25 +242,29 @@ impl Relay {
                     let all: Vec<i64> = rows.iter().map(|row| row.id).collect();
                     answer(rows::mark_sent(connection, &all)).await?;
                 }
-                let sent = while_holding(connection, sender.send(&rows)).await?;
-                let sent = match sent {
+                let sent = match while_holding(connection, sender.send(&rows)).await? {
                     Ok(sent) => sent,
                     Err(Interruption::Refused(refused)) => {
                         // Its transaction can't be gone on with.
+                        transaction.take();
                         sender = self.take_over(connection).await?;
                         Sent { refused, ..Sent::default() }
                     }
                     Err(interruption) => return Err(interruption.into()),
                 };
-                self.settle(connection, &rows, sent, &mut stuck).await?;
-            } else if shutdown.is_cancelled() {
-                return Ok(());
-            } else {
+                note_refused(&rows, sent.refused, &mut stuck);
+                transaction.add(at(rows, &sent.acknowledged));
+            } else if !shutdown.is_cancelled() {
+                let pause = self.settings.poll.min(HEARTBEAT).min(transaction.remaining());
                 tokio::select! {
                     () = committed.notified() => {}
-                    () = tokio::time::sleep(self.settings.poll.min(HEARTBEAT)) => {}
+                    () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => {}
                 }
+            } else if transaction.is_empty() {
+                return Ok(());
+            } else {
+                self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
         }
     }
@@ -296,28 +288,28 @@ impl Relay {
         while_holding(connection, sender).await?.map_err(End::from)
     }
 
-    /// Marks what the broker has, and notes what it does not take.
-    async fn settle(
+    /// Ends the transaction and marks what was in it.
+    async fn commit(
         &self,
         connection: &mut PgConnection,
-        rows: &[Row],
-        sent: Sent,
+        sender: &mut Sender,
+        transaction: &mut Transaction,
         stuck: &mut Stuck,
     ) -> Result<(), End> {
-        if !sent.acknowledged.is_empty() {
-            let ids: Vec<i64> = sent.acknowledged.iter().map(|place| rows[*place].id).collect();
-            answer(rows::mark_sent(connection, &ids)).await?;
-            for place in sent.acknowledged {
-                stuck.passed(&rows[place]);
-                self.count(&rows[place]);
-            }
+        if transaction.is_empty() {
+            return Ok(());
         }
-        for (place, error) in sent.refused {
-            let row = &rows[place];
-            let fault = fault(&error).unwrap_or(Fault::Message);
-            tracing::error!(%error, ?fault, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key, or in its topic, wait");
-            metrics::counter!("outbox_rejected_total").increment(1);
-            stuck.add(row, fault);
+        while_holding(connection, sender.commit()).await??;
+        let rows = transaction.take();
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
+            return Ok(());
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        answer(rows::mark_sent(connection, &ids)).await?;
+        for row in &rows {
+            stuck.passed(row);
+            self.count(row);
         }
         Ok(())
     }
@@ -348,44 +340,21 @@ impl Relay {
     }
 }
 
-impl From<Interruption> for End {
-    fn from(interruption: Interruption) -> Self {
-        match interruption {
-            Interruption::Fenced => Self::Fenced,
-            Interruption::Broker(error @ KafkaError::ClientCreation(_)) => {
-                Self::Failed(RelayError::Client(error))
-            }
-            Interruption::Broker(error) => Self::Broker(error),
-            // Where it is one message's, the relay goes on without it.
-            Interruption::Refused(mut refused) => {
-                Self::Broker(refused.pop().map_or(KafkaError::Canceled, |(_, error)| error))
-            }
-            Interruption::Failed(error) => Self::Failed(RelayError::Producer(error)),
-        }
+/// Notes what the broker does not take.
+fn note_refused(rows: &[Row], refused: Vec<(usize, KafkaError)>, stuck: &mut Stuck) {
+    for (place, error) in refused {
+        let row = &rows[place];
+        let fault = fault(&error).unwrap_or(Fault::Message);
+        tracing::error!(%error, ?fault, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key, or in its topic, wait");
+        metrics::counter!("outbox_rejected_total").increment(1);
+        stuck.add(row, fault);
     }
 }
 
-/// Waits for something that the broker may hold up, with a sign of life in every
-/// heartbeat: without the connection the right to send would be gone.
-async fn while_holding<T>(
-    connection: &mut PgConnection,
-    waited_for: impl Future<Output = T>,
-) -> Result<T, End> {
-    tokio::pin!(waited_for);
-    loop {
-        match timeout(HEARTBEAT, &mut waited_for).await {
-            Ok(done) => return Ok(done),
-            Err(_) => answer(connection.ping()).await?,
-        }
-    }
-}
-
-/// What the database answers, if it does so in time.
-async fn answer<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, End> {
-    match timeout(ANSWER_TIMEOUT, asked).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(End::Database(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
-    }
+/// The rows at these places, which are in their order.
+fn at(rows: Vec<Row>, places: &[usize]) -> impl Iterator<Item = Row> {
+    let all = rows.into_iter().enumerate();
+    all.filter(|(place, _)| places.binary_search(place).is_ok()).map(|(_, row)| row)
 }
 
 /// Exact up to 2⁵³, which no backlog reaches.

@@ -57,10 +57,12 @@ impl Row {
     }
 }
 
-/// The oldest events that were not sent and are not stuck, in the order of sending.
+/// The oldest events that were not sent, are not in the open transaction (`open`) and
+/// are not stuck, in the order of sending.
 pub(super) async fn unsent(
     connection: &mut PgConnection,
     limit: i64,
+    open: &[i64],
     stuck: &Stuck,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let (topics, keys): (Vec<&str>, Vec<&str>) = stuck.keys().unzip();
@@ -68,13 +70,14 @@ pub(super) async fn unsent(
         "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
          FROM outbox WHERE sent_at IS NULL
          AND (topic, key) NOT IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS stuck(topic, key))
-         AND topic <> ALL($4)
+         AND topic <> ALL($4) AND id <> ALL($5)
          ORDER BY id LIMIT $1",
     )
     .bind(limit)
     .bind(topics)
     .bind(keys)
     .bind(stuck.topics())
+    .bind(open)
     .fetch_all(connection)
     .await
 }

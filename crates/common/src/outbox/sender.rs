@@ -3,9 +3,9 @@
 //! The producer is transactional, and its id is the service's: the broker takes
 //! messages of the one that came last and of no other. So what a relay had queued
 //! when it was stopped, cut off or replaced never gets behind what its successor
-//! has sent, however late it arrives. One transaction is one batch. Our consumers
-//! don't wait for its end: what is in the outbox has happened, and if the end does
-//! not come it is sent again.
+//! has sent, however late it arrives. Several batches may share a transaction. Our
+//! consumers don't wait for its end: what is in the outbox has happened, and if the
+//! end does not come it is sent again.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,6 +22,7 @@ const STEP_WAIT: Duration = Duration::from_secs(1);
 /// One producer, made anew whenever the relay starts anew.
 pub(super) struct Sender {
     producer: Option<kafka::Producer>,
+    is_open: bool,
 }
 
 /// What the broker has, and what can't be sent, by their places in the batch. The
@@ -54,16 +55,19 @@ impl Sender {
     ) -> Result<Self, Interruption> {
         let producer =
             kafka::transactional_producer(broker, client_id).map_err(Interruption::Broker)?;
-        let sender = Self { producer: Some(producer) };
+        let sender = Self { producer: Some(producer), is_open: false };
         sender.step(|producer| producer.init_transactions(STEP_WAIT)).await?;
         Ok(sender)
     }
 
-    /// Sends `rows` in their order and waits until the broker has them for good, as
-    /// long as that takes.
-    pub(super) async fn send(&self, rows: &[Row]) -> Result<Sent, Interruption> {
+    /// Sends `rows` in their order, in the transaction that is open or in a new one,
+    /// and waits until the broker has them, as long as that takes.
+    pub(super) async fn send(&mut self, rows: &[Row]) -> Result<Sent, Interruption> {
         let Some(producer) = &self.producer else { return Ok(Sent::default()) };
-        producer.begin_transaction().map_err(|error| self.interrupted(error))?;
+        if !self.is_open {
+            producer.begin_transaction().map_err(|error| self.interrupted(error))?;
+            self.is_open = true;
+        }
         let mut sent = Sent::default();
         // First all are handed over and then all are waited for: the broker
         // gets them in few requests.
@@ -103,8 +107,14 @@ impl Sender {
         if let Some((_, error)) = failures.into_iter().next() {
             return Err(self.interrupted(error));
         }
-        self.step(|producer| producer.commit_transaction(STEP_WAIT)).await?;
         Ok(sent)
+    }
+
+    /// Ends the transaction: from here on nobody undoes what was sent.
+    pub(super) async fn commit(&mut self) -> Result<(), Interruption> {
+        self.step(|producer| producer.commit_transaction(STEP_WAIT)).await?;
+        self.is_open = false;
+        Ok(())
     }
 
     /// A step of the transaction, which waits for the broker and is repeated until

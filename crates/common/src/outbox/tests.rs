@@ -45,7 +45,7 @@ async fn tables(pool: &PgPool) {
 
 async fn unsent(pool: &PgPool) -> Vec<String> {
     let mut connection = pool.acquire().await.unwrap();
-    let rows = rows::unsent(&mut connection, 100, &stuck::Stuck::default()).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     rows.into_iter().map(|row| row.key).collect()
 }
 
@@ -73,7 +73,7 @@ async fn events_commit_with_the_state_in_their_order(pool: PgPool) {
     assert_eq!(unsent(&pool).await, expected);
 
     let mut connection = pool.acquire().await.unwrap();
-    let rows = rows::unsent(&mut connection, 100, &stuck::Stuck::default()).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     let (first, last) = (&rows[0], &rows[50]);
     assert_eq!(first.payload.as_deref(), Some(r#"{"text":"00"}"#));
     assert_eq!((first.topic.as_str(), first.event_id), ("test.notes", many[0].id));
@@ -116,7 +116,7 @@ async fn a_late_commit_is_not_skipped(pool: PgPool) {
     tx.commit().await.unwrap();
 
     let mut connection = pool.acquire().await.unwrap();
-    let rows = rows::unsent(&mut connection, 100, &stuck::Stuck::default()).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["early"]);
     rows::mark_sent(&mut connection, &[rows[0].id]).await.unwrap();
     late.commit().await.unwrap();
@@ -128,7 +128,7 @@ async fn an_event_is_marked_once(pool: PgPool) {
     tables(&pool).await;
     let mut connection = pool.acquire().await.unwrap();
     append(&mut connection, &[noted("a"), noted("b")]).await.unwrap();
-    let ids: Vec<_> = rows::unsent(&mut connection, 100, &stuck::Stuck::default())
+    let ids: Vec<_> = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default())
         .await
         .unwrap()
         .iter()
@@ -299,7 +299,7 @@ async fn an_event_is_sent_again_under_its_id_whether_its_row_is_kept_or_not(pool
         resend(&mut connection, &[kept.clone(), gone.clone(), waits.clone()]).await.unwrap();
         assert_eq!(unsent(&pool).await, ["kept", "waits", "gone"]);
     }
-    let rows = rows::unsent(&mut connection, 100, &stuck::Stuck::default()).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     assert_eq!(rows[2].event_id, gone.id);
     assert_eq!(rows[2].payload, gone.payload);
 }
