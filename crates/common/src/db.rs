@@ -27,6 +27,27 @@ pub const STATEMENT_TIMEOUT_MS: u64 = 20_000;
 /// for another is told apart from whoever is slow himself.
 pub const LOCK_TIMEOUT_MS: u64 = 10_000;
 
+/// The time after which PostgreSQL ends a session that has begun a transaction and
+/// says nothing, unless the address of the database says otherwise: that of a process
+/// that was stopped, or whose machine is gone. Its locks are free then. Nothing here
+/// waits for anything but the database within a transaction, so a busy machine does
+/// not look like that; and it is half of [`LOCK_TIMEOUT_MS`], so whoever waits for
+/// such a lock gets it.
+pub const IDLE_IN_TRANSACTION_TIMEOUT_MS: u64 = 5_000;
+
+/// The time after which PostgreSQL's machine gives up a connection whose other end
+/// takes nothing in, unless the address of the database says otherwise: a session
+/// that is in the middle of an answer is not idle.
+pub const TCP_USER_TIMEOUT_MS: u64 = 10_000;
+
+/// The time after which PostgreSQL's machine asks whether the other end of a silent
+/// connection is still there: one that is not takes a place among the connections.
+pub const TCP_KEEPALIVE_SECONDS: u64 = 30;
+
+/// How long lies between two such questions; unanswered, the connection is closed
+/// after [`TCP_USER_TIMEOUT_MS`].
+pub const TCP_KEEPALIVE_INTERVAL_SECONDS: u64 = 5;
+
 const RETRY_PAUSE_MS: u64 = 5;
 
 /// The service's database. Cloning is cheap.
@@ -174,7 +195,14 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
     }
     let options: PgConnectOptions = address.parse()?;
     let own = options.get_options().unwrap_or_default().to_owned();
-    let limits = [("statement_timeout", STATEMENT_TIMEOUT_MS), ("lock_timeout", LOCK_TIMEOUT_MS)];
+    let limits = [
+        ("statement_timeout", STATEMENT_TIMEOUT_MS),
+        ("lock_timeout", LOCK_TIMEOUT_MS),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT_MS),
+        ("tcp_user_timeout", TCP_USER_TIMEOUT_MS),
+        ("tcp_keepalives_idle", TCP_KEEPALIVE_SECONDS),
+        ("tcp_keepalives_interval", TCP_KEEPALIVE_INTERVAL_SECONDS),
+    ];
     let missing = limits.into_iter().filter(|(name, _)| !own.contains(name));
     let options = options.options(missing.map(|(name, limit)| (name, limit.to_string())));
     Ok(options.application_name(settings.service_name))
@@ -210,9 +238,10 @@ pub fn is_infrastructure(error: &sqlx::Error) -> bool {
             // 08: connection; 53: resources; 57P: shutting down or starting;
             // 57014: cut off; 55P03: a lock was not to be had in time; 58: the
             // system around it; 40001 and 40P01: run again; 25006: a standby after
-            // a fail-over.
+            // a fail-over; 25P03: this process was silent in a transaction.
+            const CODES: [&str; 6] = ["57014", "55P03", "40001", "40P01", "25006", "25P03"];
             ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
-                || ["57014", "55P03", "40001", "40P01", "25006"].contains(&code.as_ref())
+                || CODES.contains(&code.as_ref())
         }),
         // A connection that ended while it was made: the driver asks whether the
         // other side speaks TLS, and takes the end for an answer.

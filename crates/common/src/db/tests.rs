@@ -11,6 +11,8 @@ use tower::ServiceExt as _;
 
 use super::*;
 
+mod lost;
+
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("database")]
