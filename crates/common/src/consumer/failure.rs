@@ -54,11 +54,13 @@ impl HandlerError {
 /// it is how `expect_rows` says that a statement missed its rows.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     /// The transaction's state (a standby after a fail-over), the login, the
-    /// database's name.
-    const CLASSES: [&str; 3] = ["25", "28", "3D"];
+    /// database's name; damaged data, a damaged index and PostgreSQL's own errors:
+    /// whatever stands in an event, it cannot bring those about.
+    const CLASSES: [&str; 4] = ["25", "28", "3D", "XX"];
     /// What a schema looks like that isn't there yet, or that the role may not
-    /// see.
-    const CODES: [&str; 4] = ["3F000", "42P01", "42703", "42501"];
+    /// see; a plan that was made before a migration, and one that a pooler has
+    /// lost.
+    const CODES: [&str; 7] = ["3F000", "42P01", "42703", "42501", "0A000", "26000", "42P05"];
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     crate::db::is_infrastructure(error)
         || CLASSES.iter().any(|class| code.starts_with(class))

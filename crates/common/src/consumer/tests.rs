@@ -334,6 +334,29 @@ async fn a_database_that_is_away_costs_no_event(pool: PgPool) {
     assert!(!crate::db::is_infrastructure(&outage.error), "else this proves nothing");
 }
 
+#[sqlx::test(migrations = false)]
+async fn what_is_broken_around_an_event_is_not_held_against_it(pool: PgPool) {
+    let db = db(pool).await;
+    // Damaged data, a damaged index, PostgreSQL itself; its files; a plan of before a
+    // migration; what a pooler has lost; a session that was ended in between.
+    for code in
+        ["XX001", "XX002", "XX000", "58030", "58P01", "53100", "0A000", "26000", "42P05", "25P03"]
+    {
+        let broken = format!(
+            "CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = '{code}'; END $$;
+             CREATE OR REPLACE TRIGGER broken BEFORE INSERT ON note
+             FOR EACH ROW EXECUTE FUNCTION broken()"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(broken)).execute(db.pool()).await.unwrap();
+        let outage = try_work(&db, &incoming(&["a"])).await.unwrap_err();
+        assert_eq!(outage.error.as_database_error().unwrap().code().unwrap(), code);
+    }
+    sqlx::raw_sql("DROP TRIGGER broken ON note").execute(db.pool()).await.unwrap();
+    assert!(work(&db, &incoming(&["a"])).await.is_empty());
+    assert_eq!((notes(&db).await, claims(&db).await), (vec!["a".to_owned()], (1, 0)));
+}
+
 #[test]
 fn topics_are_listed_once() {
     assert_eq!(subscriptions().topics(), ["test.notes"]);
