@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ::events::{CustomerId, Language};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// What somebody may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,14 @@ impl Person {
         if *self == before { Changed::AlreadyApplied } else { Changed::Applied }
     }
 
+    /// Counts a change and dates it: later than the one before, also where the clock
+    /// was set back since. Whoever keeps a copy of the person takes the latest.
+    pub fn note_change(&mut self, now: OffsetDateTime) {
+        self.version += 1;
+        // PostgreSQL and the events keep no less than that.
+        self.changed_at = now.max(self.changed_at.saturating_add(Duration::MICROSECOND));
+    }
+
     /// Ends every token of before, because the password is another.
     pub fn renew_credentials(&mut self) {
         self.credential_version += 1;
@@ -144,6 +152,23 @@ mod tests {
         let nowhere = Changes { user_email: Some(None), ..Changes::default() };
         assert_eq!(person.change(nowhere), Changed::Applied);
         assert_eq!(person.user_email, None);
+    }
+
+    #[test]
+    fn each_change_is_later_than_the_one_before_whatever_the_clock_says() {
+        let mut person = person();
+        let mut before = person.changed_at;
+        for now in [
+            datetime!(2026-11-21 08:05 UTC),
+            datetime!(2026-11-21 07:00 UTC),
+            datetime!(2026-11-21 07:00 UTC),
+            datetime!(2026-11-21 08:06 UTC),
+        ] {
+            person.note_change(now);
+            assert!(person.changed_at > before && person.changed_at >= now);
+            before = person.changed_at;
+        }
+        assert_eq!((person.version, before), (5, datetime!(2026-11-21 08:06 UTC)));
     }
 
     #[test]

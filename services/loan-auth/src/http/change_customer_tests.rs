@@ -57,6 +57,24 @@ async fn what_is_named_changes_and_the_others_are_told_of_changes_alone(pool: Pg
     assert_eq!((answer.header("etag"), answer.body.get("userEmail")), (Some("\"3\""), None));
 }
 
+//
+#[sqlx::test(migrations = "./migrations")]
+async fn a_change_after_the_clock_was_set_back_is_told_as_the_later_one(pool: PgPool) {
+    let app = App::new(pool);
+    let who = app.customer("1@sk.com").await;
+    app.clock.advance(Duration::minutes(5));
+    for (language, back) in [("en", Duration::minutes(-4)), ("ko", Duration::ZERO)] {
+        let answer = change(&app, "/customers/me", &who, &json!({"language": language})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        app.clock.advance(back);
+    }
+    let told: Vec<_> = app.outbox().await.into_iter().map(|event| event.2).collect();
+    assert_eq!((&told[0]["language"], &told[1]["language"]), (&json!("en"), &json!("ko")));
+    let at = |event: &Value| event["changedAt"].as_str().unwrap().to_owned();
+    assert_eq!(at(&told[0]), "2026-11-21T08:05:00Z");
+    assert_eq!(at(&told[1]), "2026-11-21T08:05:00.000001Z");
+}
+
 #[sqlx::test(migrations = "./migrations")]
 async fn a_new_name_is_the_one_to_be_given_from_then_on(pool: PgPool) {
     let app = App::new(pool);

@@ -45,8 +45,7 @@ pub async fn change_customer(
     if changed == Changed::AlreadyApplied && change.password_hash.is_none() {
         return Ok(person);
     }
-    person.version += 1;
-    person.changed_at = clock.now();
+    person.note_change(clock.now());
     if let Some(hash) = change.password_hash {
         person.renew_credentials();
         store::person::set_password(tx, person.id, hash).await?;
