@@ -1,6 +1,8 @@
 //! The database: the pool, transactions that are named, measured and retried,
 //! and statements that say how many rows they expect.
 
+mod commit;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
+pub use self::commit::OutcomeUnknown;
 use crate::config::ServiceSettings;
 
 /// How often one transaction is begun at most when PostgreSQL asks for it.
@@ -107,6 +110,9 @@ impl Db {
     /// PostgreSQL asks for that (serialisation failure, deadlock), so `f` does
     /// nothing but write to the database. The name is for metrics and logs.
     ///
+    /// After an error nothing of it is there, then or later, unless
+    /// [`is_outcome_unknown`] says that this isn't known.
+    ///
     /// `f` may refer to what is around it, but not mutably: what it changed there
     /// would survive a run that was undone. (`AsyncFnMut` would allow that, and
     /// its future is not `Send` as soon as it refers to anything.)
@@ -168,7 +174,7 @@ impl Db {
         let mut tx = self.begin().await?;
         match f(&mut tx).await {
             Ok(value) => {
-                tx.commit().await?;
+                tx.commit().await.map_err(OutcomeUnknown::unless_undone)?;
                 Ok(value)
             }
             Err(error) => {
@@ -246,8 +252,15 @@ pub fn is_infrastructure(error: &sqlx::Error) -> bool {
         // A connection that ended while it was made: the driver asks whether the
         // other side speaks TLS, and takes the end for an answer.
         sqlx::Error::Protocol(text) => text.contains("SSLRequest"),
-        _ => false,
+        other => is_outcome_unknown(other),
     }
+}
+
+/// Whether this is the failure of a transaction that may be committed all the same:
+/// whoever has to know it looks at its rows.
+#[must_use]
+pub fn is_outcome_unknown(error: &sqlx::Error) -> bool {
+    OutcomeUnknown::of(error).is_some()
 }
 
 /// Whether PostgreSQL has cut a statement off because it took too long.
@@ -270,7 +283,10 @@ pub fn described(error: &sqlx::Error) -> String {
                 if code.starts_with("22") { "a value was refused" } else { error.message() };
             format!("SQLSTATE {code}, constraint {constraint}: {message}")
         }
-        other => other.to_string(),
+        other => match OutcomeUnknown::of(other) {
+            Some(unknown) => format!("{unknown}: {}", described(unknown.cause())),
+            None => other.to_string(),
+        },
     }
 }
 

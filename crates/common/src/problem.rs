@@ -137,6 +137,17 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// 502: what was asked was done, or it was not and never will be; nobody can say
+    /// which now.
+    #[must_use]
+    pub fn outcome_unknown() -> Self {
+        Self::new(
+            StatusCode::BAD_GATEWAY,
+            "outcome-unknown",
+            "The database broke off its last answer. Whether what was asked was done is not known; look at the state before you try again. A POST with an Idempotency-Key may be sent again.",
+        )
+    }
+
     /// 500: an error of ours. Whoever makes it has logged why.
     #[must_use]
     pub fn internal() -> Self {
@@ -148,10 +159,14 @@ impl Problem {
     }
 
     /// The problem for a failure of the database, which is logged here and
-    /// nowhere else: 503 where the database is away, 500 where we are wrong.
+    /// nowhere else: 503 where the database is away and nothing was done, 502 where
+    /// it may have been done, 500 where we are wrong.
     #[must_use]
     pub fn from_sqlx(e: &sqlx::Error) -> Self {
-        if crate::db::is_infrastructure(e) {
+        if crate::db::is_outcome_unknown(e) {
+            tracing::warn!(error = %crate::db::described(e), "a transaction may have been committed");
+            Self::outcome_unknown()
+        } else if crate::db::is_infrastructure(e) {
             tracing::warn!(error = %crate::db::described(e), "the database does not answer");
             Self::unavailable("The service is busy or its database does not answer.")
         } else {
@@ -184,9 +199,14 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Self::new(status, "unsupported-media-type", "The body must be `application/json`.")
             }
-            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+            StatusCode::REQUEST_TIMEOUT => {
                 Self::new(status, "timeout", "The request took too long.")
             }
+            StatusCode::GATEWAY_TIMEOUT => Self::new(
+                status,
+                "timeout",
+                "The answer was not there in time. Whether what was asked was done is not known; a POST with an Idempotency-Key may be sent again.",
+            ),
             StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("The service cannot answer now."),
             StatusCode::INTERNAL_SERVER_ERROR => Self::internal(),
             other if other.is_server_error() => Self::new(other, "failed", "The request failed."),

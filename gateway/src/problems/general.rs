@@ -284,16 +284,30 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "outcome-unknown",
+        &[502],
+        [
+            "It is not known whether it was done",
+            "The database of the service broke off its last answer. What was asked was done completely, or it was not done and never will be; which of the two is not known here.",
+            "Look at the state before you try again, or send If-Match with what you saw. A POST with an Idempotency-Key may be sent again: it is done once.",
+        ],
+        [
+            "처리 여부를 알 수 없음",
+            "서비스의 데이터베이스가 마지막 응답을 보내다가 연결을 끊었습니다. 요청은 모두 처리되었거나, 전혀 처리되지 않았고 앞으로도 처리되지 않습니다. 둘 중 어느 쪽인지는 여기서 알 수 없습니다.",
+            "다시 시도하기 전에 현재 상태를 확인하거나, 보았던 버전을 If-Match로 함께 보내 주십시오. Idempotency-Key가 있는 POST는 한 번만 처리되므로 다시 보내도 됩니다.",
+        ],
+    ),
+    kind(
         "unavailable",
         &[503],
         [
             "Not available now",
-            "A service is busy, is about to end, or does not answer, or its database does not.",
+            "A service is busy, is about to end, or does not answer, or its database does not. Nothing was done.",
             "Come back after the seconds in Retry-After.",
         ],
         [
             "지금은 이용할 수 없음",
-            "서비스가 붐비거나, 곧 종료되거나, 서비스 또는 그 데이터베이스가 응답하지 않습니다.",
+            "서비스가 붐비거나, 곧 종료되거나, 서비스 또는 그 데이터베이스가 응답하지 않습니다. 처리된 것은 없습니다.",
             "Retry-After에 적힌 시간(초)이 지난 뒤 다시 시도해 주십시오.",
         ],
     ),

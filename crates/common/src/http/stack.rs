@@ -53,9 +53,10 @@ pub fn stack(router: Router, parts: Stack) -> Router {
         // No body is larger, whoever reads it and however it is sent.
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        // No request holds its connection and its transaction for ever.
+        // No request holds its connection and its transaction for ever. What it was to
+        // do may have been done by then: so it is no 503, which says that it was not.
         .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::GATEWAY_TIMEOUT,
             Duration::from_secs(REQUEST_SECONDS),
         ))
         // A bug in one request must not end the others. Inside the trace, so that
@@ -142,7 +143,7 @@ fn after_panic(_cause: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Gives each problem the address at which it was met, and makes one of each
-/// bare failure: a router's 404 and 405, a layer's 413 and 503.
+/// bare failure: a router's 404 and 405, a layer's 413 and 504.
 async fn failures_are_problems(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;

@@ -100,8 +100,11 @@ impl From<Error> for TokenFailure {
     fn from(error: Error) -> Self {
         // The one place that knows all failures, and logs them.
         let problem = Problem::from(error);
-        if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-            let failure = Self::new(problem.status(), "temporarily_unavailable", problem.detail());
+        // OAuth has no word for what may have been done, and asking again is right then too.
+        let passing = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_GATEWAY];
+        if passing.contains(&problem.status()) {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let failure = Self::new(status, "temporarily_unavailable", problem.detail());
             return Self { retry_after: Some(Duration::from_secs(1)), ..failure };
         }
         Self::new(

@@ -99,10 +99,16 @@ fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LoanStatus, D::Err
          content_type = "application/problem+json", example = json!(examples::invalid())),
         (status = 500, description = "An error on our side", body = Problem,
          content_type = "application/problem+json", example = json!(examples::internal())),
-        (status = 503, description = "The database does not answer; `Retry-After` says when to try again",
+        (status = 502, description = "`outcome-unknown`: the step was taken, or it was not and never will be, because the database broke off \
+          its last answer. Look at the item before you try again, or send `If-Match`", body = Problem,
+         content_type = "application/problem+json", example = json!(examples::outcome_unknown())),
+        (status = 503, description = "The database does not answer, and nothing was done; `Retry-After` says when to try again",
          body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "seconds")),
          example = json!(examples::unavailable())),
+        (status = 504, description = "`timeout`: it took too long, and the step may have been taken all the same. Look at the item before \
+          you try again, or send `If-Match`", body = Problem,
+         content_type = "application/problem+json", example = json!(examples::timeout())),
     ),
     security(("bearer" = []))
 )]

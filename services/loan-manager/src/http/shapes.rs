@@ -274,6 +274,18 @@ pub(super) mod examples {
         problem(500, "Internal Server Error", "internal", detail)
     }
 
+    pub(in crate::http) fn outcome_unknown() -> Value {
+        let detail = "The database broke off its last answer. Whether what was asked was done is not known; look at the state before \
+            you try again. A POST with an Idempotency-Key may be sent again.";
+        problem(502, "Bad Gateway", "outcome-unknown", detail)
+    }
+
+    pub(in crate::http) fn timeout() -> Value {
+        let detail = "The answer was not there in time. Whether what was asked was done is not known; a POST with an Idempotency-Key \
+            may be sent again.";
+        problem(504, "Gateway Timeout", "timeout", detail)
+    }
+
     pub(in crate::http) fn unavailable() -> Value {
         let detail = "The service is busy or its database does not answer.";
         problem(503, "Service Unavailable", "unavailable", detail)

@@ -110,6 +110,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
          body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "seconds")),
          example = json!(problem_example(503, "Service Unavailable", "certification-unavailable", "Nobody could be certified now, so nothing was accepted. Try again."))),
+        (status = 504, description = "`timeout`: it took too long. Whether it was accepted is not known here; the same request under the same `Idempotency-Key` finds it out",
+         body = Problem, content_type = "application/problem+json",
+         example = json!(problem_example(504, "Gateway Timeout", "timeout", "The answer was not there in time. Whether what was asked was done is not known; a POST with an Idempotency-Key may be sent again."))),
     )
 )]
 pub(super) async fn submit_loan_request(

@@ -7,13 +7,16 @@
 //!
 //! [`decide_loan_request`]: super::decide_loan_request
 
+use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ::events::codes::RequestKind;
 use ::events::{CustomerId, LoanId, LoanRequestId};
-use common::db::described;
+use common::db::{described, is_outcome_unknown};
 use common::idempotency::{self, Claim, IdempotencyKey};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{
     Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification,
@@ -31,6 +34,11 @@ const ROUTE: &str = "POST /loanRequests";
 /// How often a key that has just become free is claimed anew. It is free only
 /// once unless others use the same key at the same moment.
 const ROUNDS_MAX: u32 = 3;
+
+/// How long an answer waits for what was decided to be written down. Longer than a
+/// database takes that is only busy. One that hangs changes nothing about the
+/// decision, and must not turn it into an answer that says nothing.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a caller sends.
 #[derive(Clone, Debug)]
@@ -171,7 +179,8 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
     let caller = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
     let hash = order.hash();
     let id = request.id.as_uuid();
-    desk.db
+    let written = desk
+        .db
         .in_tx("submit_loan_request", async |tx| {
             let claim =
                 idempotency::claim(tx, &caller, ROUTE, key, hash, id, request.submitted_at).await?;
@@ -180,7 +189,16 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
             }
             Ok(claim)
         })
-        .await
+        .await;
+    match written {
+        // The row may be there. loan-auth was not asked about it, and will only be asked to
+        // take it back: so nothing was accepted, and this must not leave that open.
+        Err(Error::Step(StepError::Database(error))) if is_outcome_unknown(&error) => {
+            tracing::warn!(loan_request_id = %request.id, error = %described(&error), "a request may have been written, and will be withdrawn");
+            Err(Error::unavailable())
+        }
+        written => written,
+    }
 }
 
 /// Asks loan-auth, which is never done inside a transaction.
@@ -222,9 +240,8 @@ async fn certify(
             Err(_) => {
                 // The task that asks on need not wait for the deadline; should
                 // this fail, it waits for it.
-                if let Err(error) =
-                    loan_request::make_due(desk.db.pool(), id, desk.clock.now()).await
-                {
+                let due = loan_request::make_due(desk.db.pool(), id, desk.clock.now());
+                if let Err(error) = in_time(due).await {
                     later(id, &error);
                 }
                 Ok(Submitted::Pending(request))
@@ -256,8 +273,8 @@ async fn conclude(
 /// now, the request is voided later like any that is undecided.
 async fn forget(desk: &Desk, id: LoanRequestId) {
     let forgotten =
-        desk.db.in_tx("forget_loan_request", async |tx| forget_loan_request(tx, id).await).await;
-    if let Err(error) = forgotten {
+        desk.db.in_tx("forget_loan_request", async |tx| forget_loan_request(tx, id).await);
+    if let Err(error) = in_time(forgotten).await {
         later(id, &error);
     }
 }
@@ -265,7 +282,7 @@ async fn forget(desk: &Desk, id: LoanRequestId) {
 /// Writes down what was decided. A database that fails now changes nothing about
 /// the decision: it is loan-auth's, and the row comes to it later.
 async fn settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), Error> {
-    match try_settle(desk, id, verdict).await {
+    match in_time(try_settle(desk, id, verdict)).await {
         Ok(()) => Ok(()),
         Err(StepError::Database(error)) => {
             later(id, &error);
@@ -296,6 +313,15 @@ async fn certified_at_once(
     at: time::OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
     loan_request::certify_undecided(desk.db.pool(), id, customer, at).await
+}
+
+/// Gives up what the database does not do in time.
+async fn in_time<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, E>
+where
+    E: From<sqlx::Error>,
+{
+    let too_late = || sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+    timeout(WRITTEN_WITHIN, work).await.unwrap_or_else(|_| Err(too_late().into()))
 }
 
 fn later(id: LoanRequestId, error: &sqlx::Error) {

@@ -55,7 +55,7 @@ const ALWAYS: [Own; 6] = [
         title: "Bad Gateway",
         code: "upstream-cut",
         error: "server_error",
-        said: "a service broke off its answer; whether it was done is not known",
+        said: "a service broke off its answer, or `outcome-unknown`: its database did; whether it was done is not known",
         detail: "A service broke off its answer.",
         comes_back: false,
     },

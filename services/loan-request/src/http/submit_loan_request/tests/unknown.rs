@@ -149,6 +149,34 @@ async fn whoever_decides_later_both_sides_agree(pool: PgPool) {
     assert_eq!(world.row(answer.id()).await.standing, Standing::Certified(world.customer()));
 }
 
+#[sqlx::test(migrations = "./migrations")]
+async fn a_database_that_hangs_does_not_hold_up_what_was_decided(pool: PgPool) {
+    let world = World::new(pool).await;
+    let (right, wrong) = (World::application(), World::application_with("userPassword", "wrong"));
+    for (place, (application, status)) in (1..).zip([(&right, 201), (&wrong, 403)]) {
+        world.wire.certify([Act::WaitThenDecide(Duration::from_millis(300))]);
+        let both = futures::future::join(world.submit(application), async {
+            asked(&world, place).await;
+            let mut rival = world.pool.begin().await.unwrap();
+            let rows = "SELECT 1 FROM loan_request FOR UPDATE";
+            sqlx::query(rows).execute(&mut *rival).await.unwrap();
+            rival
+        });
+        let (answer, rival) = tokio::time::timeout(LONG, both).await.unwrap();
+        assert_eq!(answer.status, status);
+        let id =
+            world.wire.certified()[place - 1]["loanRequestId"].as_str().unwrap().parse().unwrap();
+        assert_eq!(world.row(id).await.standing, Standing::Undecided, "so it hung");
+        rival.rollback().await.unwrap();
+        crate::usecases::decide_loan_request(&world.another(), id).await.unwrap();
+        let expected = match status {
+            201 => Standing::Certified(world.customer()),
+            _ => Standing::Refused,
+        };
+        assert_eq!(world.row(id).await.standing, expected);
+    }
+}
+
 /// loan-auth has been asked so often, and has had the time to decide.
 async fn asked(world: &World, times: usize) {
     while world.wire.certified().len() < times {
