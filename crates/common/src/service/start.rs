@@ -19,7 +19,7 @@ use super::{App, Context, Wired};
 use crate::admin::{self, AdminApi, Credentials, Readiness};
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
-use crate::consumer::{Consumer, ConsumerSettings, Subscriptions};
+use crate::consumer::{Consumer, ConsumerSettings, Subscriptions, dead_letter};
 use crate::db::{self, Db};
 use crate::http::{Edge, ServerLimits, Stack};
 use crate::outbox::{Relay, RelaySettings};
@@ -250,7 +250,9 @@ fn served<A: App>(router: Router, context: &Context) -> Router {
 }
 
 /// Reads events once the topics are there. Neither a broker that is away nor a
-/// topic that is missing keeps the service from answering requests.
+/// topic that is missing keeps the service from answering requests. Without a topic
+/// for dead letters events are read all the same, and it is said until it is there:
+/// the first letter would have to wait, and all that is behind it.
 async fn consume(
     db: Db,
     broker: kafka::Broker,
@@ -259,20 +261,29 @@ async fn consume(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let topics: Vec<String> = subscriptions.topics().iter().map(ToString::to_string).collect();
-    let waiting = async {
-        while !topics.is_empty() {
-            match kafka::missing_topics(&broker, topics.clone(), TOPICS_PAUSE).await {
-                Ok(missing) if missing.is_empty() => return,
-                Ok(missing) => tracing::warn!(topics = missing.join(" "), "topics are missing"),
-                Err(error) => tracing::warn!(%error, "waiting for Kafka"),
-            }
-            tokio::time::sleep(TOPICS_PAUSE).await;
-        }
-    };
+    let letters = topics.iter().map(|topic| dead_letter::topic_of(topic)).collect();
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        () = waiting => {}
+        () = all_there(&broker, topics, "topics are missing") => {}
     }
-    let consumer = Consumer::new(db, broker, subscriptions, figures);
-    Ok(consumer.run(stop).await?)
+    let looking = all_there(&broker, letters, "topics for dead letters are missing");
+    let consumer = Consumer::new(db, broker.clone(), subscriptions, figures).run(stop);
+    tokio::pin!(consumer);
+    tokio::select! {
+        ended = &mut consumer => return Ok(ended?),
+        () = looking => {}
+    }
+    Ok(consumer.await?)
+}
+
+/// Waits until the broker has all of these topics, and says which it lacks.
+async fn all_there(broker: &kafka::Broker, topics: Vec<String>, lacking: &'static str) {
+    while !topics.is_empty() {
+        match kafka::missing_topics(broker, topics.clone(), TOPICS_PAUSE).await {
+            Ok(missing) if missing.is_empty() => return,
+            Ok(missing) => tracing::warn!(topics = missing.join(" "), "{lacking}"),
+            Err(error) => tracing::warn!(%error, "waiting for Kafka"),
+        }
+        tokio::time::sleep(TOPICS_PAUSE).await;
+    }
 }
