@@ -173,7 +173,7 @@ pub struct Config {
     pub shutdown_bound_seconds: u64,
 
     /// How long requests are still taken after the process has said that it is not ready, so that
-    /// load balancers notice first. 0 where none stands in front; a few seconds in a cluster.
+    /// load balancers notice first. 0 where none stands in front; a few seconds in a cluster. Less than the bound above.
     #[arg(long, env = "SHUTDOWN_LINGER_SECONDS", default_value_t = 0,
           value_parser = clap::value_parser!(u64).range(0..=120))]
     pub shutdown_linger_seconds: u64,

@@ -32,6 +32,11 @@ const KEYS_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 #[must_use]
 pub fn run() -> ExitCode {
     let config: Config = config::load();
+    let (bound, linger) = (config.shutdown_bound_seconds, config.shutdown_linger_seconds);
+    if let Err(error) = config::check_shutdown(bound, linger) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     if let Err(error) = logs::start(NAME, config.log_format, &config.log_level) {
         eprintln!("error: {error}");
         return ExitCode::from(2);

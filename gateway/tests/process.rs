@@ -93,6 +93,23 @@ async fn a_sigterm_finishes_what_was_begun_and_ends_with_0() {
     assert_eq!(status.code(), Some(0));
 }
 
+//
+#[tokio::test]
+async fn a_linger_that_leaves_no_time_for_the_end_stops_the_start() {
+    let child = gateway(&[
+        ("HTTP_ADDR", free_address().await.to_string()),
+        ("ADMIN_ADDR", free_address().await.to_string()),
+        ("SHUTDOWN_LINGER_SECONDS", "25".to_owned()),
+    ])
+    .spawn()
+    .unwrap();
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let expected = "SHUTDOWN_LINGER_SECONDS (25) must be less than SHUTDOWN_BOUND_SECONDS (25)";
+    assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
+}
+
 // the figures are there from the start, and only on the admin port.
 #[tokio::test]
 async fn the_admin_port_has_the_figures_and_the_public_one_has_not() {

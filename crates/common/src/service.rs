@@ -91,6 +91,11 @@ pub fn run<A: App>() -> ExitCode {
     let config: A::Config = crate::config::load_with(&defaults);
     let mut settings = config.as_ref().clone();
     settings.service_name = A::NAME;
+    let (bound, linger) = (settings.shutdown_bound_seconds, settings.shutdown_linger_seconds);
+    if let Err(error) = crate::config::check_shutdown(bound, linger) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     if let Err(error) = crate::logs::start(A::NAME, settings.log_format, &settings.log_level) {
         eprintln!("error: {error}");
         return ExitCode::from(2);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::{KafkaSecuritySettings, Secret};
+use super::{ConfigError, KafkaSecuritySettings, Secret};
 
 /// The settings that every service has; a service adds its own beside them with
 /// `#[command(flatten)]`.
@@ -109,7 +109,7 @@ pub struct ServiceSettings {
 
     /// How long requests are still taken after the process has said that it is
     /// not ready, so that load balancers notice first. 0 where none stands in
-    /// front; a few seconds in a cluster.
+    /// front; a few seconds in a cluster. Less than the bound above.
     #[arg(long, env = "SHUTDOWN_LINGER_SECONDS", default_value_t = 0,
           value_parser = clap::value_parser!(u64).range(0..=120))]
     pub shutdown_linger_seconds: u64,
@@ -179,6 +179,20 @@ pub struct ServiceSettings {
     #[arg(long, env = "INBOX_KEEP_HOURS", default_value_t = 44_640,
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub inbox_keep_hours: u32,
+}
+
+/// Whether the end in good order has time for anything: the linger counts into its
+/// bound, and with as much or more every end would be a hard one.
+///
+/// # Errors
+/// [`ConfigError::Wrong`]: the process does not start.
+pub fn check_shutdown(bound_seconds: u64, linger_seconds: u64) -> Result<(), ConfigError> {
+    if linger_seconds < bound_seconds {
+        return Ok(());
+    }
+    Err(ConfigError::Wrong(format!(
+        "SHUTDOWN_LINGER_SECONDS ({linger_seconds}) must be less than SHUTDOWN_BOUND_SECONDS ({bound_seconds}), which it counts into"
+    )))
 }
 
 impl ServiceSettings {
