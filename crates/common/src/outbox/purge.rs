@@ -50,10 +50,10 @@ async fn round(pool: &PgPool, settings: &RelaySettings) -> Duration {
 
 /// One batch of each table; says how many rows went.
 pub(super) async fn batch(pool: &PgPool, settings: &RelaySettings) -> Result<u64, sqlx::Error> {
-    // Only the oldest are looked at, so that a table with nothing to delete is
-    // not read to its end.
+    // Only the oldest that were sent are looked at, so that a table with nothing to
+    // delete is not read to its end, and what waits before them holds up nothing.
     const OUTBOX: &str = "DELETE FROM outbox WHERE sent_at < now() - make_interval(hours => $1)
-        AND id IN (SELECT id FROM outbox ORDER BY id LIMIT $2)";
+        AND id IN (SELECT id FROM outbox WHERE sent_at IS NOT NULL ORDER BY id LIMIT $2)";
     const INBOX: &str = "DELETE FROM inbox WHERE event_id IN (
         SELECT event_id FROM inbox WHERE received_at < now() - make_interval(hours => $1) LIMIT $2)";
     const IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE (scope, route, key) IN (

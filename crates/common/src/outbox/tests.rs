@@ -276,6 +276,25 @@ async fn old_rows_go_and_what_is_unsent_stays(pool: PgPool) {
     assert_eq!(left, ["unsent", "young", "young", "young"]);
 }
 
+#[sqlx::test(migrations = false)]
+async fn what_waits_before_them_does_not_keep_old_rows(pool: PgPool) {
+    tables(&pool).await;
+    // More than one batch looks at, all of them stuck; behind them two that were sent.
+    sqlx::raw_sql(
+        "INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, sent_at)
+         SELECT gen_random_uuid(), 't', 'stuck', 'T', '/t', 's', now(), NULL FROM generate_series(1, 1500);
+         INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, sent_at)
+         SELECT gen_random_uuid(), 't', 'sent', 'T', '/t', 's', now(), now() - interval '73 hours' FROM generate_series(1, 2)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    assert_eq!(purge::batch(&pool, &RelaySettings::default()).await.unwrap(), 2);
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&pool).await.unwrap();
+    assert_eq!(left, 1_500);
+}
+
 #[test]
 fn the_default_of_a_setting_is_one() {
     let settings = crate::test_support::settings("postgres://nobody@127.0.0.1/none");
