@@ -1,13 +1,14 @@
 //! The same of the services themselves, as processes.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use common::event::NewEvent;
 use events::LoanStatus;
 use journeys::client::{Client, Credentials};
 use journeys::harness::Journey;
+use nix::sys::signal::Signal;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -19,6 +20,10 @@ use super::loans::Loan;
 use crate::by_hand::{Hand, committed, read};
 use crate::plumbing::{TOPIC, until};
 
+const MESSAGES: &str = "SELECT count(*) FROM loan_messenger.message";
+const WAITS_FOR_LOCK: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'loan_messenger' AND wait_event_type = 'Lock'";
+
 async fn send(hand: &Hand, events: &[NewEvent]) -> Result<()> {
     futures::future::try_join_all(events.iter().map(|event| hand.event(event))).await?;
     Ok(())
@@ -28,9 +33,6 @@ async fn send(hand: &Hand, events: &[NewEvent]) -> Result<()> {
 // no offset says otherwise.
 #[tokio::test]
 async fn a_service_is_killed_in_the_middle_of_a_batch() -> Result<()> {
-    const MESSAGES: &str = "SELECT count(*) FROM loan_messenger.message";
-    const WAITS_FOR_LOCK: &str = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND usename = 'loan_messenger' AND wait_event_type = 'Lock'";
     let mut journey = Journey::start_with(|stack| {
         let messenger = stack.only(&[Service::LoanMessenger]);
         messenger.env(Service::LoanMessenger, "CONSUMER_BATCH_MAX", "20").env(
@@ -81,6 +83,41 @@ async fn a_service_is_killed_in_the_middle_of_a_batch() -> Result<()> {
     let unsent = "SELECT count(*) FROM loan_messenger.outbox WHERE sent_at IS NULL";
     journey.wait_count(unsent, 0).await?;
     assert!(read(&bootstrap, "loan.manager.dlq").await?.is_empty());
+    Ok(())
+}
+
+// R-20: stopped in the middle of a transaction it keeps nobody waiting, and awake it
+// goes on where it was.
+#[tokio::test]
+async fn a_service_that_is_stopped_in_a_transaction_keeps_no_lock() -> Result<()> {
+    const SILENT: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = 'loan_messenger' AND state = 'idle in transaction'";
+    const TURN: &str = "SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND classid = 1 AND objid = 'loan_messenger.message'::regclass";
+    let mut journey = Journey::start_with(|stack| stack.only(&[Service::LoanMessenger])).await?;
+    let bootstrap = journey.stack.bootstrap().to_owned();
+    let hand = Hand::new(&bootstrap)?;
+    let mut lock = journey.db.begin().await?;
+    sqlx::query("LOCK TABLE loan_messenger.message IN EXCLUSIVE MODE").execute(&mut *lock).await?;
+    let events: Vec<_> = (0..5).map(|_| Loan::new().received()).collect();
+    send(&hand, &events).await?;
+    journey.wait_count(WAITS_FOR_LOCK, 1).await?;
+    journey.stack.service_mut(Service::LoanMessenger).process_mut().signal(Signal::SIGSTOP)?;
+    lock.rollback().await?;
+    // Now it could go on, and has the turn of all that write messages.
+    journey.wait_count(SILENT, 1).await?;
+    let began = Instant::now();
+    assert_eq!(journey.count(TURN).await?, 1);
+    journey.wait_count(TURN, 0).await?;
+    ensure!(began.elapsed() < Duration::from_secs(8), "others wait for {:?}", began.elapsed());
+    assert_eq!(journey.count(MESSAGES).await?, 0, "what was half done is undone");
+    journey.stack.service_mut(Service::LoanMessenger).process_mut().signal(Signal::SIGCONT)?;
+    journey.wait_count(MESSAGES, 5).await.with_context(|| journey.last_words())?;
+    let all = async || Ok(committed(&bootstrap, "loan-messenger", TOPIC).await? == 5);
+    until("all is done with", all).await?;
+    assert!(read(&bootstrap, "loan.manager.dlq").await?.is_empty());
+    let log = journey.stack.service(Service::LoanMessenger).log();
+    ensure!(!log.contains("\"ERROR\""), "it takes that for a bug: {}", journey.last_words());
     Ok(())
 }
 
