@@ -10,7 +10,7 @@ use journeys::client::{Client, Credentials};
 use journeys::harness::Journey;
 use nix::sys::signal::Signal;
 use standalone::Service;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
 /// The bound that every binary has where nobody says otherwise.
@@ -136,10 +136,15 @@ async fn no_process_takes_longer_than_its_bound() -> Result<()> {
     let address = journey.stack.gateway_url().trim_start_matches("http://").to_owned();
     let mut slow = tokio::net::TcpStream::connect(&address).await?;
     let head = format!(
-        "POST /loanRequests HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
+        "POST /loanRequests HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
+         Expect: 100-continue\r\n\r\n"
     );
     slow.write_all(head.as_bytes()).await?;
-    for service in Service::ALL {
+    let mut said = [0; 12];
+    slow.read_exact(&mut said).await?;
+    ensure!(said.ends_with(b" 100"), "it reads: {}", String::from_utf8_lossy(&said));
+    // The gateway first, before it gives up the body.
+    for service in Service::ALL.into_iter().rev() {
         let process = journey.stack.service_mut(service).process_mut();
         process.signal(Signal::SIGTERM)?;
         let asked = Instant::now();
