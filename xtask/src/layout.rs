@@ -3,6 +3,7 @@
 //! people from a slip, and a line is enough for that.
 
 mod proofs;
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -156,6 +157,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     lengths(root, &mut findings)?;
     proofs::check(root, &mut findings)?;
     metrics(root, &mut findings)?;
+    tables::check(root, &mut findings)?;
     Ok(findings)
 }
 
