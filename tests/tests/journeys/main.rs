@@ -22,6 +22,7 @@ mod rebuild;
 mod relay_fence;
 mod roles;
 mod sabotage;
+mod scale_out;
 mod scene;
 mod secrets_scan;
 mod shutdown;

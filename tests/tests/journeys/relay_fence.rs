@@ -20,10 +20,10 @@ use crate::by_hand::{self, Seen};
 use crate::plumbing::until;
 
 /// From the kill of a relay to the first message of the next.
-const AFTER_KILL: Duration = Duration::from_secs(3);
+pub(crate) const AFTER_KILL: Duration = Duration::from_secs(3);
 
 /// From its stop, with its connections open.
-const AFTER_STOP: Duration = Duration::from_secs(9);
+pub(crate) const AFTER_STOP: Duration = Duration::from_secs(9);
 
 /// A broker that clients reach by way of a proxy, and two instances of loan-auth.
 /// The first is the relay.

@@ -88,11 +88,13 @@ impl ConsumerContext for Context {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 metrics::counter!("consumer_rebalances_total").increment(1);
+                metrics::gauge!("consumer_partitions").increment(count(partitions));
                 tracing::info!(partitions = %names(partitions), "partitions assigned");
                 self.note(|changes| changes.has_new = true);
             }
             Rebalance::Revoke(partitions) => {
                 tracing::info!(partitions = %names(partitions), "partitions revoked");
+                metrics::gauge!("consumer_partitions").decrement(count(partitions));
                 let gone = partitions.elements();
                 let gone = gone.iter().map(|one| (one.topic().to_owned(), one.partition()));
                 self.note(|changes| changes.gone.extend(gone));
@@ -111,6 +113,10 @@ impl ConsumerContext for Context {
             tracing::debug!(%error, "offsets were not committed");
         }
     }
+}
+
+fn count(partitions: &TopicPartitionList) -> f64 {
+    u32::try_from(partitions.count()).map_or(f64::from(u32::MAX), f64::from)
 }
 
 fn names(partitions: &TopicPartitionList) -> String {

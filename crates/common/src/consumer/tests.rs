@@ -11,6 +11,7 @@ use super::*;
 use crate::db::Db;
 use crate::event::{Attributes, Event, ReceivedEvent};
 
+mod long_outage;
 mod rebalance;
 mod slowness;
 

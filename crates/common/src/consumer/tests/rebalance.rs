@@ -61,10 +61,10 @@ async fn leave(other: StreamConsumer) {
     tokio::time::sleep(Duration::from_secs(10)).await;
 }
 
-async fn sent(bootstrap: &str) {
+pub(super) async fn sent(bootstrap: &str, messages: usize) {
     let producer: FutureProducer =
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
-    let sent = (0..MESSAGES).map(async |number| {
+    let sent = (0..messages).map(async |number| {
         let event = noted(&number.to_string());
         let payload = event.payload.clone().unwrap();
         let record = FutureRecord::to("test.notes").key(&event.subject).payload(&payload);
@@ -93,7 +93,7 @@ async fn partitions_that_come_during_an_outage_rest_and_go_on_after_it(pool: PgP
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("test.notes", PARTITIONS, 1).unwrap();
     let bootstrap = cluster.bootstrap_servers();
-    sent(&bootstrap).await;
+    sent(&bootstrap, MESSAGES).await;
     let settings = ConsumerSettings {
         batch_max: 50,
         session_timeout: Duration::from_secs(6),
