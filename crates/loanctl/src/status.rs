@@ -1,6 +1,8 @@
 //! `loanctl status rebuild`: the read model is made anew beside the one that is
 //! served.
 
+mod forgotten;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::forgotten::forgotten;
 use crate::api::Services;
 
 /// How often it is asked how far it is.
@@ -109,7 +112,14 @@ pub(crate) async fn status(services: &Services, arguments: Arguments) -> anyhow:
     } else {
         tell(&mut out, &last, differing)?;
     }
-    let is_wrong = wanted.verify && differing > 0;
+    let mut is_wrong = wanted.verify && differing > 0;
+    if last.from_owner {
+        let forgotten = forgotten(services).await?;
+        if let Some(text) = forgotten.told() {
+            say(&text);
+            is_wrong = true;
+        }
+    }
     Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

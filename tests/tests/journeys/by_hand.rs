@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use common::event::NewEvent;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
@@ -99,6 +101,29 @@ pub(crate) async fn read(bootstrap: &str, topic: &'static str) -> Result<Vec<See
         Ok(seen)
     })
     .await?
+}
+
+/// Takes from a topic all that is on it now, as its retention does one day.
+pub(crate) async fn forget(bootstrap: &str, topic: &'static str) -> Result<()> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    let admin: AdminClient<DefaultClientContext> = config.create()?;
+    let partitions = tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        let mut partitions = TopicPartitionList::new();
+        for partition in 0..events::topics::PARTITIONS {
+            let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+            partitions.add_partition_offset(topic, partition, Offset::Offset(end))?;
+        }
+        anyhow::Ok(partitions)
+    })
+    .await??;
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let forgotten = admin.delete_records(&partitions, &options).await?;
+    for one in forgotten.elements() {
+        one.error()?;
+    }
+    Ok(())
 }
 
 /// How many messages of a topic a group has done with, as the broker knows it.

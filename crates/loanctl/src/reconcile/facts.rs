@@ -6,6 +6,12 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// Where loan-manager lists its items.
+pub(crate) const ITEMS: &str = "/admin/items";
+
+/// Where loan-status lists what it shows.
+pub(crate) const ENTRIES: &str = "/admin/entries";
+
 /// What loan-request holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

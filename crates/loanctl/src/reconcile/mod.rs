@@ -2,7 +2,7 @@
 
 mod compare;
 mod disagreement;
-mod facts;
+pub(crate) mod facts;
 mod repair;
 mod report;
 mod set_aside;

@@ -8,14 +8,12 @@ use futures::try_join;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::facts::{Certification, Entries, Facts, Item, Keyed, Messages, Request};
+use super::facts::{Certification, ENTRIES, Entries, Facts, ITEMS, Item, Keyed, Messages, Request};
 use crate::api::{AdminApi, Page, Services};
 
 const REQUESTS: &str = "/admin/requests";
 const CERTIFICATIONS: &str = "/admin/certifications";
-const ITEMS: &str = "/admin/items";
 const MESSAGES: &str = "/admin/messages";
-const ENTRIES: &str = "/admin/entries";
 
 /// One service's rows, as far as they were read.
 struct Stream<'a, T> {

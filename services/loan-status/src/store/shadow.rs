@@ -136,6 +136,37 @@ pub async fn assume_cancellations(tx: &mut PgConnection) -> Result<(), sqlx::Err
     Ok(())
 }
 
+/// Where only a part of what was told of a loan is known any more: what the served
+/// model knows of it beside that counts as well, as it would had it come in the same
+/// order. A booking tells neither name nor amount of the loan, for example.
+///
+/// # Errors
+/// What the database says.
+pub async fn assume_loans(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Any number is right: those of which the served model shows something else.
+    sqlx::query(
+        "UPDATE loan AS made SET
+            request_name = COALESCE(made.request_name, live.request_name),
+            amount_of_money = COALESCE(made.amount_of_money, live.amount_of_money),
+            loan_status = CASE WHEN live.loan_version > made.loan_version
+                THEN live.loan_status ELSE made.loan_status END,
+            outstanding = CASE WHEN live.loan_version > made.loan_version
+                THEN COALESCE(live.outstanding, made.outstanding)
+                ELSE COALESCE(made.outstanding, live.outstanding) END,
+            changed_at = CASE WHEN live.loan_version > made.loan_version
+                THEN live.changed_at ELSE made.changed_at END,
+            loan_version = GREATEST(made.loan_version, live.loan_version)
+           FROM live_loan AS live
+          WHERE live.loan_id = made.loan_id AND live.customer_id = made.customer_id
+            AND EXISTS (SELECT 1 FROM live_entry AS older
+                         WHERE older.loan_id = made.loan_id
+                           AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.event_id = older.event_id))",
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Keeps everybody from writing to the served model until the transaction ends; none
 /// of its statements takes longer than [`STATEMENT_MAX`], and should this process
 /// vanish, PostgreSQL ends it.

@@ -197,6 +197,11 @@ impl Rebuilder {
             });
             self.with_signs(rebuild, assuming).await?;
         }
+        if plan.from_owner {
+            let assuming =
+                shadow.in_tx("assume_loans", async |tx| store::shadow::assume_loans(tx).await);
+            self.with_signs(rebuild, assuming).await?;
+        }
         self.wait_for_consumer(rebuild, replay, plan).await?;
         rebuild.phase = "comparing".to_owned();
         self.report(rebuild).await?;

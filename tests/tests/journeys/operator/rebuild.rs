@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use journeys::harness::{Journey, on_apache_kafka};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::loanctl;
+use crate::by_hand::{self, assert_same};
 use crate::consumer_facts::replay::busy_journey;
 use crate::plumbing::until;
 
@@ -67,5 +70,66 @@ async fn the_read_model_is_verified_and_made_anew() -> Result<()> {
     let second = second?.expect(2)?;
     assert!(second.err.contains("409"), "{second:?}");
     first?.expect(0)?;
+    Ok(())
+}
+
+/// What is served, row by row, without the numbers in the feed.
+const SHOWN: &str = "SELECT line FROM (
+    SELECT (to_jsonb(entry) - 'id')::text FROM loan_status.entry
+    UNION ALL SELECT to_jsonb(loan)::text FROM loan_status.loan
+    UNION ALL SELECT to_jsonb(cancellation)::text FROM loan_status.cancellation) AS shown (line) ORDER BY line";
+
+async fn shown(journey: &Journey) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(SHOWN).fetch_all(&journey.db).await?)
+}
+
+// R-25: what the topics have forgotten comes from its owner; what nobody has kept stays,
+// and where it is gone that is said.
+#[tokio::test]
+async fn what_the_topics_have_forgotten_is_not_lost_in_silence() -> Result<()> {
+    if !on_apache_kafka() {
+        return Ok(()); // The embedded broker does not let go of messages when it is asked to.
+    }
+    let journey = busy_journey().await?;
+    let sent = journey.count("SELECT count(*) FROM loan_manager.history").await?;
+    journey.wait_count("SELECT count(*) FROM loan_status.entry", sent).await?;
+    journey.wait_count("SELECT count(*) FROM loan_status.cancellation", 2).await?;
+    let whole = shown(&journey).await?;
+    for topic in [events::topics::LOAN_MANAGER, events::topics::LOAN_REQUEST] {
+        by_hand::forget(journey.stack.bootstrap(), topic).await?;
+    }
+    for damage in [
+        "DELETE FROM loan_status.loan WHERE loan_status = '01'",
+        "DELETE FROM loan_status.entry WHERE loan_status IN ('00', '02')",
+    ] {
+        assert!(sqlx::query(damage).execute(&journey.db).await?.rows_affected() > 0, "{damage}");
+    }
+    loanctl(&journey, &["status", "rebuild", "--verify"]).await?.expect(1)?;
+    let mended = loanctl(&journey, &["status", "rebuild", "--json"]).await?.expect(0)?;
+    assert!(mended.err.contains("begins again with what loan-manager keeps"), "{mended:?}");
+    assert_eq!(mended.json()?.pop().context("a line")?["fromOwner"], json!(true));
+    assert_same(&shown(&journey).await?, &whole, "what is served");
+    loanctl(&journey, &["status", "rebuild", "--verify"]).await?.expect(0)?;
+
+    // Two loans are older than what loan-manager has kept, which is of their repayments
+    // alone. What is served of them stays.
+    let old: Vec<Uuid> = sqlx::query_scalar(
+        "DELETE FROM loan_manager.history WHERE loan_request_id IN
+             (SELECT loan_id FROM loan_status.loan WHERE outstanding IS NOT NULL)
+         RETURNING loan_request_id",
+    )
+    .fetch_all(&journey.db)
+    .await?;
+    loanctl(&journey, &["status", "rebuild"]).await?.expect(0)?;
+    assert_same(&shown(&journey).await?, &whole, "what is served of old loans");
+    // It cannot be made anew.
+    for table in ["entry", "loan"] {
+        let lost = format!("DELETE FROM loan_status.{table} WHERE loan_id = $1");
+        let lost = sqlx::query(sqlx::AssertSqlSafe(lost)).bind(old[0]);
+        assert!(lost.execute(&journey.db).await?.rows_affected() > 0);
+    }
+    let told = loanctl(&journey, &["status", "rebuild"]).await?.expect(1)?;
+    assert!(told.err.contains("1 requests of loan-manager are older"), "{told:?}");
+    assert!(told.err.contains(&old[0].to_string()), "{told:?}");
     Ok(())
 }

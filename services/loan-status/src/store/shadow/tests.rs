@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod older;
+
 use std::collections::BTreeSet;
 
 use ::events::{LoanRequestId, LoanStatus};
