@@ -44,7 +44,8 @@ const MEASURE_ROWS_MAX: i64 = 100_000;
 /// settings.
 #[derive(Debug, Clone)]
 pub struct RelaySettings {
-    /// The most events that are sent before they are marked as sent together.
+    /// The most events that are sent before they are marked as sent together, but
+    /// for those of the last batch.
     pub batch_max: u32,
     /// How often the outbox is looked at without a call: for what another
     /// instance has written.
@@ -219,7 +220,7 @@ impl Relay {
                 self.measure(connection).await?;
                 measured = Some(Instant::now());
             }
-            if has_retried || transaction.remaining().is_zero() {
+            if has_retried || transaction.remaining(self.settings.batch_max).is_zero() {
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
             let is_batch = has_retried || shutdown.is_cancelled();
@@ -255,7 +256,8 @@ impl Relay {
                 note_refused(&rows, sent.refused, &mut stuck);
                 transaction.add(at(rows, &sent.acknowledged));
             } else if !shutdown.is_cancelled() {
-                let pause = self.settings.poll.min(HEARTBEAT).min(transaction.remaining());
+                let left = transaction.remaining(self.settings.batch_max);
+                let pause = self.settings.poll.min(HEARTBEAT).min(left);
                 tokio::select! {
                     () = committed.notified() => {}
                     () = tokio::time::sleep(pause) => {}

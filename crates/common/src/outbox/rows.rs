@@ -70,7 +70,7 @@ pub(super) async fn unsent(
         "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
          FROM outbox WHERE sent_at IS NULL
          AND (topic, key) NOT IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS stuck(topic, key))
-         AND topic <> ALL($4) AND id <> ALL($5)
+         AND topic <> ALL($4) AND id NOT IN (SELECT unnest($5::bigint[]))
          ORDER BY id LIMIT $1",
     )
     .bind(limit)

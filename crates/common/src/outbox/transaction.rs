@@ -11,10 +11,6 @@ use super::rows::Row;
 /// message before its end. What was sent in one that never ends is sent again.
 const OPEN_MAX: Duration = Duration::from_millis(200);
 
-/// How many events it holds at most: as many lie once more in the topics when a
-/// relay is killed.
-const EVENTS_MAX: usize = 2_000;
-
 /// The events of the open transaction, in the order of sending. The broker has
 /// them, and they do not count as sent before its end.
 #[derive(Debug, Default)]
@@ -39,11 +35,18 @@ impl Transaction {
         self.rows.iter().map(|row| row.id).collect()
     }
 
-    /// How long it may stay open yet; as long as one likes while nothing is in it.
-    pub(super) fn remaining(&self) -> Duration {
-        if self.rows.len() >= EVENTS_MAX {
-            return Duration::ZERO;
+    /// How long it may stay open yet; as long as one likes while nothing is in it. It
+    /// is full with `events_max`: as many lie once more in the topics when a relay is
+    /// killed.
+    pub(super) fn remaining(&self, events_max: u32) -> Duration {
+        if u32::try_from(self.rows.len()).is_ok_and(|events| events < events_max) {
+            self.left()
+        } else {
+            Duration::ZERO
         }
+    }
+
+    fn left(&self) -> Duration {
         self.since.map_or(Duration::MAX, |since| OPEN_MAX.saturating_sub(since.elapsed()))
     }
 
@@ -62,22 +65,23 @@ mod tests {
     async fn its_time_runs_from_its_first_event() {
         let mut transaction = Transaction::default();
         transaction.add(std::iter::empty());
-        assert_eq!(transaction.remaining(), Duration::MAX);
+        assert_eq!(transaction.remaining(500), Duration::MAX);
         transaction.add(std::iter::once(Row::for_test("notes", "a")));
         tokio::time::advance(OPEN_MAX - Duration::from_millis(1)).await;
         transaction.add(std::iter::once(Row::for_test("notes", "b")));
-        assert_eq!(transaction.remaining(), Duration::from_millis(1));
+        assert_eq!(transaction.remaining(500), Duration::from_millis(1));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(transaction.remaining(), Duration::ZERO);
+        assert_eq!(transaction.remaining(500), Duration::ZERO);
         assert_eq!(transaction.take().len(), 2);
         assert!(transaction.is_empty());
-        assert_eq!(transaction.remaining(), Duration::MAX);
+        assert_eq!(transaction.remaining(500), Duration::MAX);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_is_full_is_at_its_end() {
         let mut transaction = Transaction::default();
-        transaction.add((0..EVENTS_MAX).map(|_| Row::for_test("notes", "a")));
-        assert_eq!(transaction.remaining(), Duration::ZERO);
+        transaction.add((0..3).map(|_| Row::for_test("notes", "a")));
+        assert_eq!(transaction.remaining(4), OPEN_MAX);
+        assert_eq!(transaction.remaining(3), Duration::ZERO);
     }
 }
