@@ -229,7 +229,7 @@ impl Session<'_> {
         let Consumer { db, subscriptions, .. } = self.consumer;
         #[cfg(feature = "sabotage")]
         if crate::sabotage::breaks(crate::sabotage::Sabotage::OffsetBeforeCommit) {
-            self.store_offsets(batch);
+            self.store_offsets(&batch);
         }
         let rejected = loop {
             match batch::work(db, subscriptions, &batch, &mut self.suspicion).await {
@@ -251,7 +251,6 @@ impl Session<'_> {
         self.suspicion.clear();
         // From here on the batch stays as it is: `rejected` counts by its places.
         // What is done twice with a partition that went meanwhile is found in the inbox.
-        let batch = batch.as_slice();
         for one in &rejected {
             let message = &batch[one.index].message;
             tracing::error!(
@@ -271,13 +270,13 @@ impl Session<'_> {
                 return Ok(Next::Shutdown);
             }
         }
-        while let Err(outage) = batch::claim_rejected(db, batch, &rejected).await {
+        while let Err(outage) = batch::claim_rejected(db, &batch, &rejected).await {
             let cause = described(&outage.error);
             if self.wait_out(&cause, &mut Vec::new(), false).await? == Next::Shutdown {
                 return Ok(Next::Shutdown);
             }
         }
-        self.store_offsets(batch);
+        self.store_offsets(&batch);
         self.resume();
         metrics::histogram!("consumer_batch_seconds").record(started.elapsed().as_secs_f64());
         Ok(Next::Continue)

@@ -196,6 +196,7 @@ async fn garbage_on_every_topic_stops_nobody() -> Result<()> {
 // The embedded broker, whatever the other journeys run on: it starts without a topic.
 #[tokio::test]
 async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
+    const LETTERS: &str = "loan.manager.dlq";
     let folder = tempfile::tempdir()?;
     let mut ports = PortBlock::take()?;
     let bin_dir = standalone::binaries::folder().context("no binaries")?;
@@ -204,7 +205,7 @@ async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
         data: folder.path().join("broker"),
         log: folder.path().join("broker.log"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port()?)),
-        topics: topics().into_iter().filter(|topic| topic.name != TOPIC).collect(),
+        topics: topics().into_iter().filter(|it| ![TOPIC, LETTERS].contains(&&*it.name)).collect(),
         advertised: None,
         compaction_seconds: None,
     })
@@ -215,11 +216,10 @@ async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
         .start()
         .await?;
     let status = stack.service(Service::LoanStatus);
-    let named = || {
-        let log = status.log();
-        log.lines().any(|line| line.contains("topics are missing") && line.contains(TOPIC))
+    let named = |what: &str, topic: &str| {
+        status.log().lines().any(|line| line.contains(what) && line.contains(topic))
     };
-    until("the topic is named", async || Ok(named())).await?;
+    until("the topic is named", async || Ok(named("topics are missing", TOPIC))).await?;
     let client = Client::try_new(status.url())?;
     client.get("/loanStatus", "").await?.expect(401)?;
     client.get("/actuator/health", "").await?.expect(200)?;
@@ -228,18 +228,31 @@ async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
     // An operator makes it; the service needs no restart.
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", broker.bootstrap()).create()?;
-    let topic = NewTopic::new(TOPIC, events::topics::PARTITIONS, TopicReplication::Fixed(1));
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(5)));
-    for made in admin.create_topics(&[topic], &options).await? {
-        made.map_err(|(topic, error)| anyhow::anyhow!("{topic}: {error}"))?;
-    }
-    Hand::new(&broker.bootstrap())?.event(&Loan::new().received()).await?;
+    let make = async |name: &str| -> Result<()> {
+        let topic = NewTopic::new(name, events::topics::PARTITIONS, TopicReplication::Fixed(1));
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(5)));
+        for made in admin.create_topics(&[topic], &options).await? {
+            made.map_err(|(topic, error)| anyhow::anyhow!("{topic}: {error}"))?;
+        }
+        Ok(())
+    };
+    make(TOPIC).await?;
+    let hand = Hand::new(&broker.bootstrap())?;
+    hand.event(&Loan::new().received()).await?;
     let db = sqlx::PgPool::connect(&stack.database().superuser_url()).await?;
     until("it is shown", async || {
         let shown = "SELECT count(*) FROM loan_status.loan";
         Ok(sqlx::query_scalar::<_, i64>(shown).fetch_one(&db).await? == 1)
     })
-    .await
+    .await?;
+
+    // Events are read without a topic for their letters, which is named before one needs it.
+    let lacking = "topics for dead letters are missing";
+    until("the topic for letters is named", async || Ok(named(lacking, LETTERS))).await?;
+    make(LETTERS).await?;
+    hand.send(TOPIC, "a", Some("garbage"), &[]).await?;
+    let kept = async || Ok(read(&broker.bootstrap(), LETTERS).await?.len() == 1);
+    until("the letter is kept", kept).await
 }
 
 // the database of all of them goes, and all of them go on by themselves.
