@@ -254,6 +254,10 @@ impl Relay {
                     Err(interruption) => return Err(interruption.into()),
                 };
                 note_refused(&rows, sent.refused, &mut stuck);
+                #[cfg(feature = "sabotage")]
+                if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
+                    continue;
+                }
                 transaction.add(at(rows, &sent.acknowledged));
             } else if !shutdown.is_cancelled() {
                 let left = transaction.remaining(self.settings.batch_max);
@@ -303,10 +307,6 @@ impl Relay {
         }
         while_holding(connection, sender.commit()).await??;
         let rows = transaction.take();
-        #[cfg(feature = "sabotage")]
-        if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
-            return Ok(());
-        }
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         answer(rows::mark_sent(connection, &ids)).await?;
         for row in &rows {
