@@ -58,6 +58,9 @@ pub enum ReplayError {
 /// no telling whether a last place has been reached.
 pub struct Replay {
     kafka: Arc<StreamConsumer<Context>>,
+    /// Asks where the topics end. On a connection that reads, a question waits until
+    /// the broker has something to read, or its patience (0.5 s) is over.
+    asking: Arc<BaseConsumer<Context>>,
     subscriptions: Subscriptions,
     beginnings: Places,
     batch_max: usize,
@@ -109,8 +112,10 @@ impl Replay {
             .set("auto.offset.reset", "error");
         let kafka: Arc<StreamConsumer<Context>> =
             Arc::new(config.create_with_context(Context::new(Log::new(&client_id)))?);
+        let asking: Arc<BaseConsumer<Context>> =
+            Arc::new(config.create_with_context(Context::new(Log::new(&client_id)))?);
         let topics = subscriptions.topics();
-        let asked = Arc::clone(&kafka);
+        let asked = Arc::clone(&asking);
         let beginnings = ask(move || {
             let mut beginnings = Places::new();
             for topic in topics {
@@ -124,7 +129,7 @@ impl Replay {
         .await?;
         kafka.assign(&list(&beginnings)?)?;
         let progress = Mutex::new(Progress::new(beginnings.clone()));
-        Ok(Self { kafka, subscriptions, beginnings, batch_max: batch_max.max(1), progress })
+        Ok(Self { kafka, asking, subscriptions, beginnings, batch_max: batch_max.max(1), progress })
     }
 
     /// Where each partition begins: above zero, its beginning is not kept any more.
@@ -138,7 +143,7 @@ impl Replay {
     /// # Errors
     /// If the broker does not answer.
     pub async fn ends(&self) -> Result<Places, ReplayError> {
-        let (asked, partitions) = (Arc::clone(&self.kafka), self.beginnings.clone());
+        let (asked, partitions) = (Arc::clone(&self.asking), self.beginnings.clone());
         ask(move || {
             let mut ends = Places::new();
             for (topic, partition) in partitions.into_keys() {
@@ -328,7 +333,7 @@ pub fn distance(from: &Places, to: &Places) -> u64 {
         .sum()
 }
 
-fn partitions(kafka: &StreamConsumer<Context>, topic: &str) -> Result<Vec<i32>, ReplayError> {
+fn partitions(kafka: &BaseConsumer<Context>, topic: &str) -> Result<Vec<i32>, ReplayError> {
     let metadata = kafka.fetch_metadata(Some(topic), ASK_TIMEOUT)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found {
