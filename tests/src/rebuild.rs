@@ -5,14 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use common::clock::Clock;
 use common::db::Db;
-use common::event::ReceivedEvent;
 use common::kafka::Broker;
 use loan_status::events::{group_of, subscriptions};
 use loan_status::store::rebuild::{Rebuild, find};
 use loan_status::tasks::rebuild_read_model::{Rebuilder, rebuild_read_model};
-use loan_status::usecases::order_rebuild::{
-    Orders, Plan, Refused, hand_in_history, order_rebuild, orders,
-};
+use loan_status::usecases::order_rebuild::{Orders, Plan, Refused, order_rebuild, orders};
 use sqlx::postgres::PgPoolOptions;
 use standalone::{Service, Stack};
 use tokio::task::JoinHandle;
@@ -53,21 +50,6 @@ impl Builder {
     /// If it is refused.
     pub async fn begin(&self, verify_only: bool) -> Result<Uuid, Refused> {
         order_rebuild(&self.orders, Plan { verify_only, ..Plan::default() }).await
-    }
-
-    /// Has it begin with these events, and waits for its end.
-    ///
-    /// # Errors
-    /// If it is refused or fails.
-    pub async fn rebuild_from(
-        &self,
-        history: Vec<ReceivedEvent>,
-        within: Duration,
-    ) -> Result<Rebuild> {
-        let plan = Plan { from_owner: true, ..Plan::default() };
-        let id = order_rebuild(&self.orders, plan).await?;
-        hand_in_history(&self.orders, id, history, true).await?;
-        self.done(id, within).await
     }
 
     /// How it stands.
