@@ -10,6 +10,7 @@ mod latency;
 mod read_your_writes;
 mod rebuild;
 mod siege;
+mod soak;
 mod up;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ struct Arguments {
     /// The same in a fresh clone, where all has to be compiled first.
     #[arg(long)]
     cold: bool,
+    #[command(flatten)]
+    soak: soak::Options,
 }
 
 /// One measured figure beside its goal.
@@ -96,8 +99,11 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     let postgres = Arc::new(Postgres::throw_away_durable().await?);
     println!("starting PostgreSQL, the broker and the six processes …");
     let bin_dir = std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?;
-    let mut stack =
-        Stack::builder().bin_dir(&bin_dir).postgres(Arc::clone(&postgres)).start().await?;
+    let mut builder = Stack::builder().bin_dir(&bin_dir).postgres(Arc::clone(&postgres));
+    if arguments.soak.soak.is_some() {
+        builder = soak::settings(builder);
+    }
+    let mut stack = builder.start().await?;
     let client = Client::try_new(stack.gateway_url())?;
     let db = PgPool::connect(&stack.database().superuser_url()).await?;
     if let Some(loans) = arguments.reconcile {
@@ -110,6 +116,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if let Some(loans) = arguments.rebuild {
         settle(&client).await?;
         return rebuild::measure(&stack, &db, loans).await;
+    }
+    if arguments.soak.soak.is_some() {
+        settle(&client).await?;
+        return soak::measure(&client, &db, arguments.rate, &arguments.soak).await;
     }
 
     figures.push(start_to_ready(&mut stack).await?);
