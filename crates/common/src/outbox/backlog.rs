@@ -1,13 +1,15 @@
 //! The outbox as an operator looks at it.
 
 use serde::Serialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::PgPool;
+
+use super::rows;
 
 /// Rows are counted up to here; more is told as this many.
-const COUNT_MAX: i64 = 100_000;
+pub(super) const COUNT_MAX: i64 = 100_000;
 
 /// What waits to be sent, and what is kept of what was.
-#[derive(Clone, Copy, Debug, PartialEq, FromRow, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backlog {
     /// Events that the broker has not acknowledged, counted up to 100,000.
@@ -24,15 +26,11 @@ pub struct Backlog {
 ///
 /// Only the database's.
 pub async fn backlog(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT waiting.unsent, waiting.oldest_unsent_seconds, kept.kept
-         FROM (SELECT count(*) AS unsent,
-                      coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
-                          AS oldest_unsent_seconds
-               FROM (SELECT created_at FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1) AS one) AS waiting,
-              (SELECT count(*) AS kept FROM (SELECT FROM outbox LIMIT $1) AS one) AS kept",
-    )
-    .bind(COUNT_MAX)
-    .fetch_one(pool)
-    .await
+    let mut connection = pool.acquire().await?;
+    let (unsent, oldest_unsent_seconds) = rows::backlog(&mut connection, COUNT_MAX).await?;
+    let kept = sqlx::query_scalar("SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS one")
+        .bind(COUNT_MAX)
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(Backlog { unsent, oldest_unsent_seconds, kept })
 }

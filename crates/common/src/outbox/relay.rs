@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::COUNT_MAX;
 use super::end::{End, answer, while_holding};
 use super::purge;
 use super::rows::{self, Row};
@@ -36,9 +37,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How long lies between two new beginnings that the broker asks for.
 const BROKER_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the backlog is measured, and how far it is counted.
+/// How often the backlog is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
-const MEASURE_ROWS_MAX: i64 = 100_000;
 
 /// How the relay sends, and how long old rows stay. The defaults are those of the
 /// settings.
@@ -324,7 +324,7 @@ impl Relay {
     }
 
     async fn measure(&self, connection: &mut PgConnection) -> Result<(), End> {
-        let (events, oldest_seconds) = answer(rows::backlog(connection, MEASURE_ROWS_MAX)).await?;
+        let (events, oldest_seconds) = answer(rows::backlog(connection, COUNT_MAX)).await?;
         metrics::gauge!("outbox_unsent").set(count_as_f64(events));
         metrics::gauge!("outbox_oldest_unsent_seconds").set(oldest_seconds);
         Ok(())
