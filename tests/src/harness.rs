@@ -27,6 +27,13 @@ const PATIENT_PASSWORD_WAIT_MS: &str = "9000";
 /// The setting of loan-request that says so.
 pub const CERTIFY_TIMEOUT_MS: &str = "CERTIFY_TIMEOUT_MS";
 
+/// How long an officer's token is good, in seconds: longer than any journey, which
+/// would end with it on a slow machine. What a removal does is a journey of its own.
+const PATIENT_OFFICER_TOKEN_SECONDS: &str = "1800";
+
+/// The setting of loan-auth that says so.
+pub const OFFICER_ACCESS_TOKEN_SECONDS: &str = "OFFICER_ACCESS_TOKEN_SECONDS";
+
 /// The schemas of the five services.
 pub const SCHEMAS: [&str; 5] =
     ["loan_request", "loan_auth", "loan_manager", "loan_messenger", "loan_status"];
@@ -62,8 +69,9 @@ impl Journey {
     /// If a part does not start.
     pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Result<Self> {
         let place = PLACES.acquire().await?;
-        let builder =
-            Stack::builder().env(Service::LoanAuth, "PASSWORD_WAIT_MS", PATIENT_PASSWORD_WAIT_MS);
+        let builder = Stack::builder()
+            .env(Service::LoanAuth, "PASSWORD_WAIT_MS", PATIENT_PASSWORD_WAIT_MS)
+            .env(Service::LoanAuth, OFFICER_ACCESS_TOKEN_SECONDS, PATIENT_OFFICER_TOKEN_SECONDS);
         let mut builder = change(builder.env(
             Service::LoanRequest,
             CERTIFY_TIMEOUT_MS,

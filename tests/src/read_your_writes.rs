@@ -20,8 +20,9 @@ pub const WRITES_OF_A_LIFE: u32 = 10;
 /// How long one read may be told to come again before it counts as lost.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
-/// After so many lives everybody logs in anew: a token lasts ten minutes.
-const LIVES_OF_A_TOKEN: u32 = 20;
+/// After so long everybody logs in anew: an officer's token lasts two minutes, and a
+/// life that has begun must come to its end.
+const TOKENS_USED_FOR: Duration = Duration::from_secs(45);
 
 /// Two writes in a row of so many are also read without their version, to see what
 /// that shows. No divisor of a life, so that every step has its turn.
@@ -89,10 +90,12 @@ pub async fn write_then_read(
         client.register(&who, "en").await?;
         drop(turn);
         let mut reader = Reader::new(client.clone());
-        for life in 0..lives {
-            if life.is_multiple_of(LIVES_OF_A_TOKEN) {
+        let mut logged_in: Option<Instant> = None;
+        for _ in 0..lives {
+            if logged_in.is_none_or(|at| at.elapsed() >= TOKENS_USED_FOR) {
                 let _turn = passwords.acquire().await?;
                 reader.log_in(&who).await?;
+                logged_in = Some(Instant::now());
             }
             reader.live().await?;
         }

@@ -47,7 +47,7 @@ enum Command {
         password: Source,
     },
     /// Let somebody decide no more. Every login ends at once; an access token that is
-    /// out is good until it expires, ten minutes at most where nobody said otherwise.
+    /// out is good until it expires (OFFICER_ACCESS_TOKEN_SECONDS, two minutes).
     Remove {
         /// The login name.
         user_id: String,

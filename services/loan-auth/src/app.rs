@@ -25,7 +25,7 @@ impl common::service::App for App {
             &config.keys.token_signing_keys,
             &ctx.settings.token_issuer,
             &ctx.settings.token_audience,
-            config.credentials.access_lifetime(),
+            config.credentials.access_lifetimes(),
             ctx.clock.clone(),
         )
         .context("TOKEN_SIGNING_KEYS")?;

@@ -9,7 +9,7 @@ use time::Duration as Span;
 
 use crate::domain::brute_force::{Bound, Bounds};
 use crate::tasks::PurgeExpired;
-use crate::usecases::{PlaceSettings, ProverSettings, SessionSettings, check_keys};
+use crate::usecases::{Lifetimes, PlaceSettings, ProverSettings, SessionSettings, check_keys};
 
 /// A service credential shorter than this could be guessed.
 const CREDENTIAL_CHARS_MIN: usize = 16;
@@ -57,11 +57,18 @@ pub struct KeySettings {
 /// Passwords and tokens.
 #[derive(clap::Args, Clone, Debug)]
 pub struct CredentialSettings {
-    /// How long an access token is good, in minutes: how long reading goes on after
-    /// a change of the password.
+    /// How long a customer's access token is good, in minutes: how long reading goes
+    /// on after a change of the password or a removal.
     #[arg(long, env = "ACCESS_TOKEN_MINUTES", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=60))]
     pub access_token_minutes: u32,
+
+    /// How long an officer's access token is good, in seconds: how long one who was
+    /// removed, or whose password was reset, can still decide. A client that renews
+    /// sooner than it must costs one small transaction for each.
+    #[arg(long, env = "OFFICER_ACCESS_TOKEN_SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u32).range(10..=3_600))]
+    pub officer_access_token_seconds: u32,
 
     /// How long a login can be renewed by its refresh tokens, in hours: a working
     /// day, then the password is asked for again.
@@ -279,10 +286,13 @@ impl CredentialSettings {
         }
     }
 
-    /// How long an access token is good.
+    /// How long access tokens are good.
     #[must_use]
-    pub fn access_lifetime(&self) -> Span {
-        Span::minutes(self.access_token_minutes.into())
+    pub fn access_lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            customer: Span::minutes(self.access_token_minutes.into()),
+            officer: Span::seconds(self.officer_access_token_seconds.into()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::usecases;
 
 /// Removes an officer and ends every login at once. An access token that is out is
-/// good until it expires, ten minutes at most where nobody said otherwise.
+/// good until it expires: `OFFICER_ACCESS_TOKEN_SECONDS`, two minutes.
 pub(super) async fn remove_officer(
     State(admin): State<Admin>,
     Path(id): Path<CustomerId>,

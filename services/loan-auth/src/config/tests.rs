@@ -33,7 +33,8 @@ fn the_defaults_are_the_contract() {
     assert_eq!(bounds.address, bound(60, 60));
     assert_eq!(bounds.registrations, bound(60, 600));
     assert_eq!((bounds.known_address, bounds.retry_after_max), (Span::days(30), Span::minutes(1)));
-    assert_eq!(config.credentials.access_lifetime(), Span::minutes(10));
+    let lifetimes = config.credentials.access_lifetimes();
+    assert_eq!((lifetimes.customer, lifetimes.officer), (Span::minutes(10), Span::minutes(2)));
     assert_eq!(config.credentials.sessions().lifetime, Span::hours(12));
     assert_eq!(config.purge_expired().keep_refused, Span::days(30));
     assert!(!config.background.demo_data && config.background.certify_delay_ms.is_none());

@@ -11,6 +11,7 @@ use common::http::{ClientAddress, Json};
 use common::problem::Problem;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::Api;
@@ -51,7 +52,7 @@ struct TokenAnswer {
     access_token: String,
     /// `Bearer`.
     token_type: &'static str,
-    /// Seconds until the access token expires.
+    /// Seconds until the access token expires; an officer's sooner than a customer's.
     #[schema(example = 600)]
     expires_in: i64,
     /// To be exchanged once for the next pair.
@@ -194,9 +195,11 @@ pub(super) async fn issue_token(
     request: Request,
 ) -> Result<Response, TokenFailure> {
     let asked = read(request).await?;
+    // Before anybody is looked up, so that no token is counted from after a removal.
+    let now = api.clock.now();
     let (person, session) = match asked.grant_type.as_deref() {
-        Some("password") => log_in(&api, asked, Origin::of(address)).await?,
-        Some("refresh_token") => renew(&api, asked).await?,
+        Some("password") => log_in(&api, asked, Origin::of(address), now).await?,
+        Some("refresh_token") => renew(&api, asked, now).await?,
         Some(_) => {
             let said = "grant_type must be password or refresh_token.";
             return Err(TokenFailure::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", said));
@@ -204,9 +207,9 @@ pub(super) async fn issue_token(
         None => return Err(TokenFailure::invalid_request("grant_type is missing.")),
     };
     let answer = TokenAnswer {
-        access_token: api.signer.sign_token(&person)?.expose_secret().to_owned(),
+        access_token: api.signer.sign_token(&person, now)?.expose_secret().to_owned(),
         token_type: "Bearer",
-        expires_in: api.signer.lifetime().whole_seconds(),
+        expires_in: api.signer.lifetimes().of(person.role).whole_seconds(),
         refresh_token: session.refresh_token.expose_secret().to_owned(),
         refresh_expires_in: (session.expires_at - api.clock.now()).whole_seconds(),
     };
@@ -249,6 +252,7 @@ async fn log_in(
     api: &Api,
     asked: TokenRequest,
     origin: Origin,
+    now: OffsetDateTime,
 ) -> Result<(Person, Session), TokenFailure> {
     let user_id =
         asked.username.ok_or_else(|| TokenFailure::invalid_request("username is missing."))?;
@@ -263,16 +267,18 @@ async fn log_in(
         Proof::Wrong => return Err(TokenFailure::invalid_grant("The credentials are not right.")),
         Proof::Throttled { retry_after } => return Err(TokenFailure::slow_down(retry_after)),
     };
-    let now = api.clock.now();
     let work = async |tx: &mut _| start_session(tx, api.sessions, &proven, now).await;
     let session = api.db.in_tx("start_session", work).await?;
     Ok((proven.person, session))
 }
 
-async fn renew(api: &Api, asked: TokenRequest) -> Result<(Person, Session), TokenFailure> {
+async fn renew(
+    api: &Api,
+    asked: TokenRequest,
+    now: OffsetDateTime,
+) -> Result<(Person, Session), TokenFailure> {
     let missing = || TokenFailure::invalid_request("refresh_token is missing.");
     let shown = asked.refresh_token.ok_or_else(missing)?.0;
-    let now = api.clock.now();
     let work = async |tx: &mut _| renew_session(tx, shown.expose_secret(), now).await;
     match api.db.in_tx("renew_session", work).await? {
         Renewal::Renewed(person, session) => Ok((*person, session)),

@@ -1,11 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use common::token::CLOCK_SKEW_SECONDS;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::Duration;
 
 use crate::http::testing::{Answer, App, PASSWORD};
+use crate::usecases::{remove_officer, reset_password};
 
 async fn renew(app: &App, token: &Value) -> Answer {
     let body = json!({"grant_type": "refresh_token", "refresh_token": token});
@@ -65,6 +67,41 @@ async fn a_password_gets_tokens_as_json_and_as_a_form(pool: PgPool) {
         (&said["sub"], &said["roles"], &said["name"]),
         (&json!(officer.id), &json!(["officer"]), &json!("Officer"))
     );
+    assert_eq!((&answer.body["expires_in"], &said["exp"]), (&json!(120), &json!(iat + 120)));
+}
+
+// every service checks tokens by itself, so the life of an officer's is how
+// long a removal may take to bite.
+#[sqlx::test(migrations = "./migrations")]
+async fn an_officer_who_was_removed_has_two_minutes_at_most(pool: PgPool) {
+    let app = App::new(pool);
+    let officer = app.officer().await;
+    let login = app.log_in(&officer.user_id, PASSWORD).await.body;
+    let login = renew(&app, &login["refresh_token"]).await.body;
+    let work = async |tx: &mut _| remove_officer(tx, &app.clock, officer.id).await;
+    app.db.in_tx("test", work).await.unwrap();
+    assert_eq!(error(&renew(&app, &login["refresh_token"]).await), (400, "invalid_grant"));
+    let again = app.log_in(&officer.user_id, PASSWORD).await;
+    assert_eq!(error(&again), (400, "invalid_grant"));
+
+    let token = login["access_token"].as_str().unwrap();
+    let is_good = || app.api.verifier.verify(token).is_ok();
+    app.clock.advance(Duration::seconds(120 + CLOCK_SKEW_SECONDS - 1));
+    assert!(is_good(), "to the end of its life");
+    app.clock.advance(Duration::seconds(1));
+    assert!(!is_good(), "and not a second longer");
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn an_officer_whose_password_was_reset_renews_no_more(pool: PgPool) {
+    let app = App::new(pool);
+    let officer = app.officer().await;
+    let login = app.log_in(&officer.user_id, PASSWORD).await.body;
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$b3RoZXI";
+    let work = async |tx: &mut _| reset_password(tx, &app.clock, officer.id, hash).await;
+    app.db.in_tx("test", work).await.unwrap();
+    assert_eq!(error(&renew(&app, &login["refresh_token"]).await), (400, "invalid_grant"));
+    assert_eq!(app.count("SELECT count(*) FROM refresh_family").await, 0);
 }
 
 #[sqlx::test(migrations = "./migrations")]

@@ -25,8 +25,8 @@ use crate::domain::brute_force::{Bound, Bounds};
 use crate::domain::person::{Person, Role};
 use crate::usecases::testing::new_key;
 use crate::usecases::{
-    Hasher, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose, Registrar,
-    SessionSettings, TokenSigner, register_person,
+    Hasher, Lifetimes, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose,
+    Registrar, SessionSettings, TokenSigner, register_person,
 };
 
 pub(crate) const SERVICE: &str = "service-credential-of-tests";
@@ -146,9 +146,12 @@ impl App {
 
     fn on(pool: PgPool, clock: Clock, keys: Secret, places: PlaceSettings) -> Self {
         let db = Db::from_pool(pool);
-        let lifetime = time::Duration::minutes(10);
+        let lifetimes = Lifetimes {
+            customer: time::Duration::minutes(10),
+            officer: time::Duration::minutes(2),
+        };
         let signer =
-            TokenSigner::try_new(&keys, ISSUER, AUDIENCE, lifetime, clock.clone()).unwrap();
+            TokenSigner::try_new(&keys, ISSUER, AUDIENCE, lifetimes, clock.clone()).unwrap();
         let verifier = TokenVerifier::new(ISSUER, AUDIENCE, clock.clone());
         assert!(verifier.install(signer.jwks()));
         let hasher = Hasher::try_new(places).unwrap();
@@ -226,12 +229,12 @@ impl App {
 
     /// Somebody with a token of now.
     pub(crate) fn who(&self, person: &Person) -> Who {
-        let token = self.api.signer.sign_token(person).unwrap().expose_secret().to_owned();
+        let token = self.api.signer.sign_token(person, self.clock.now()).unwrap();
         Who {
             id: person.id,
             user_id: person.user_id.clone(),
             user_name: person.user_name.clone(),
-            token,
+            token: token.expose_secret().to_owned(),
         }
     }
 

@@ -12,7 +12,7 @@ use common::token::Claims;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::domain::person::{Person, Role};
@@ -32,8 +32,29 @@ struct Inner {
     jwks: String,
     issuer: String,
     audience: String,
-    lifetime: Duration,
+    lifetimes: Lifetimes,
     clock: Clock,
+}
+
+/// How long access tokens are good. Every service checks them by itself, so this is
+/// how long one goes on working after its bearer was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of a customer, who reaches nothing but what is their own.
+    pub customer: Duration,
+    /// Of an officer, who decides on everybody's loans.
+    pub officer: Duration,
+}
+
+impl Lifetimes {
+    /// How long a token of somebody with this role is good.
+    #[must_use]
+    pub const fn of(self, role: Role) -> Duration {
+        match role {
+            Role::Customer => self.customer,
+            Role::Officer => self.officer,
+        }
+    }
 }
 
 /// Why signing keys are not usable. Nothing of a key is in the text.
@@ -82,7 +103,7 @@ impl TokenSigner {
         keys: &Secret,
         issuer: &str,
         audience: &str,
-        lifetime: Duration,
+        lifetimes: Lifetimes,
         clock: Clock,
     ) -> Result<Self, KeysError> {
         let keys = read(keys.expose_secret())?;
@@ -91,7 +112,7 @@ impl TokenSigner {
         let public: Vec<&PublicKey> = keys.iter().map(|(_, public)| public).collect();
         let jwks = serde_json::json!({ "keys": public }).to_string();
         let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
-        Ok(Self(Arc::new(Inner { key, key_id, jwks, issuer, audience, lifetime, clock })))
+        Ok(Self(Arc::new(Inner { key, key_id, jwks, issuer, audience, lifetimes, clock })))
     }
 
     /// The public keys, as a JSON Web Key Set.
@@ -100,26 +121,26 @@ impl TokenSigner {
         &self.0.jwks
     }
 
-    /// How long a token is good.
+    /// How long tokens are good.
     #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        self.0.lifetime
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.0.lifetimes
     }
 
-    /// A token for a person. Only an officer's has a name, which is shown to the
+    /// A token for a person who was looked up after `now`: so no token outlives a
+    /// removal by more than its lifetime, however long it took to get here. Only an officer's has a name, which is shown to the
     /// customers whose loans they decide on.
     ///
     /// # Errors
     /// [`Error::Internal`] if signing fails, which it never should.
-    pub fn sign_token(&self, person: &Person) -> Result<Secret, Error> {
-        let now = self.0.clock.now();
+    pub fn sign_token(&self, person: &Person, now: OffsetDateTime) -> Result<Secret, Error> {
         let token = AccessToken {
             claims: Claims {
                 iss: self.0.issuer.clone(),
                 aud: self.0.audience.clone(),
                 sub: person.id.as_uuid(),
                 iat: now.unix_timestamp(),
-                exp: (now + self.0.lifetime).unix_timestamp(),
+                exp: (now + self.0.lifetimes.of(person.role)).unix_timestamp(),
                 roles: vec![role_name(person.role).to_owned()],
                 name: (person.role == Role::Officer).then(|| person.user_name.clone()),
                 preferred_username: Some(person.user_id.clone()),
@@ -234,8 +255,9 @@ mod tests {
         let (old, new) = (new_key(), new_key());
         let signer = |keys: String| {
             let keys = Secret::from(keys);
-            TokenSigner::try_new(&keys, "issuer", "audience", Duration::minutes(10), clock.clone())
-                .unwrap()
+            let lifetimes =
+                Lifetimes { customer: Duration::minutes(10), officer: Duration::minutes(2) };
+            TokenSigner::try_new(&keys, "issuer", "audience", lifetimes, clock.clone()).unwrap()
         };
         let steps = [old.clone(), format!("{old}{new}"), format!("{new}{old}"), new];
         let signers = steps.map(signer);
@@ -253,7 +275,7 @@ mod tests {
                 let verifier =
                     common::token::TokenVerifier::new("issuer", "audience", clock.clone());
                 assert!(verifier.install(checking.jwks()));
-                let token = signing.sign_token(&officer).unwrap();
+                let token = signing.sign_token(&officer, clock.now()).unwrap();
                 let principal = verifier.verify(token.expose_secret()).unwrap();
                 assert_eq!(principal.name.as_deref(), Some("Officer"));
                 assert_eq!(principal.subject, officer.id.as_uuid());

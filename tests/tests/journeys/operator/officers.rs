@@ -1,7 +1,10 @@
 //! Officers: the first one of a system, another password, the end.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
-use journeys::harness::Journey;
+use common::token::CLOCK_SKEW_SECONDS;
+use journeys::harness::{Journey, OFFICER_ACCESS_TOKEN_SECONDS};
 use serde_json::{Value, json};
 use standalone::Service;
 
@@ -9,6 +12,9 @@ use super::{loanctl, loanctl_with};
 
 const USER: &str = "first@bank.example";
 const PASSWORD: &str = "s3cret-First-Zebra!";
+
+/// How long an officer's token is good here.
+const TOKEN_SECONDS: u64 = 10;
 
 async fn log_in(journey: &Journey, password: &str) -> Result<(u16, Value)> {
     let body = json!({ "grant_type": "password", "username": USER, "password": password });
@@ -24,8 +30,15 @@ async fn refresh(journey: &Journey, tokens: &Value) -> Result<u16> {
 // a system without demo data has no officer until an operator makes one.
 #[tokio::test]
 async fn the_first_officer_of_a_system_is_made_by_the_operator() -> Result<()> {
-    let journey =
-        Journey::start_with(|stack| stack.env(Service::LoanAuth, "DEMO_DATA", "false")).await?;
+    let journey = Journey::start_with(|stack| {
+        let seconds = TOKEN_SECONDS.to_string();
+        stack.env(Service::LoanAuth, "DEMO_DATA", "false").env(
+            Service::LoanAuth,
+            OFFICER_ACCESS_TOKEN_SECONDS,
+            &seconds,
+        )
+    })
+    .await?;
     assert_eq!(loanctl(&journey, &["officers", "list"]).await?.expect(0)?.out, "");
 
     let add = ["officers", "add", USER, "--user-name", "First Officer", "--password-stdin"];
@@ -60,6 +73,11 @@ async fn the_first_officer_of_a_system_is_made_by_the_operator() -> Result<()> {
     loanctl(&journey, &["officers", "remove", USER]).await?.expect(0)?;
     assert_eq!(refresh(&journey, &after).await?, 400, "ended at once");
     assert_eq!(log_in(&journey, made).await?.0, 400);
+    // Who asks on with what they have is refused when that has expired, and before then
+    // nothing new is given out.
+    let token = after["access_token"].as_str().context("a token")?;
+    let bound = Duration::from_secs(TOKEN_SECONDS + CLOCK_SKEW_SECONDS.unsigned_abs());
+    journey.client.wait_for("/loanManagers", token, bound, |answer| answer.status == 401).await?;
     assert_eq!(loanctl(&journey, &["officers", "list"]).await?.expect(0)?.out, "");
     let said = loanctl(&journey, &["officers", "remove", USER]).await?.expect(2)?;
     assert!(said.err.contains("no officer"), "{said:?}");
