@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use futures::future::BoxFuture;
 
+use crate::admin::AdminRoutes;
 use crate::clock::Clock;
 use crate::config::ServiceSettings;
 use crate::consumer::Subscriptions;
@@ -40,8 +41,8 @@ pub struct Wired {
     /// Its routes. The stack, `/actuator/health` and the admin port are added.
     pub router: axum::Router,
     /// What operators may look at and mend: served below `/admin` on the admin port,
-    /// to whoever has a credential of `ADMIN_CREDENTIAL`.
-    pub admin: axum::Router,
+    /// to whoever has a credential of `ADMIN_CREDENTIAL` whose scope covers it.
+    pub admin: AdminRoutes,
     /// What it does on events.
     pub subscriptions: Subscriptions,
     /// What else it does, by name. A task that ends before the shutdown, or fails,

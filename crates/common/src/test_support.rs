@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use uuid::Uuid;
 
-use crate::admin::{AdminApi, Credentials};
+use crate::admin::{AdminApi, AdminRoutes, Credentials};
 use crate::clock::Clock;
 use crate::config::{ServiceSettings, try_load_from};
 use crate::token::{Claims, TokenVerifier};
@@ -134,13 +134,19 @@ pub const OPERATOR_SECRET: &str = "a-secret-of-operators-in-tests";
 pub struct Operators(Router);
 
 impl Operators {
-    /// Of a service that has started, with these routes.
+    /// Of a service that has started, with these routes; they may do everything.
     #[must_use]
-    pub fn of(routes: Router) -> Self {
-        let setting = crate::config::Secret::from(format!("tests:{OPERATOR_SECRET}"));
+    pub fn of(routes: impl Into<AdminRoutes>) -> Self {
+        Self::with_scope("repair+accounts", routes)
+    }
+
+    /// The same, with a credential for this alone.
+    #[must_use]
+    pub fn with_scope(scope: &str, routes: impl Into<AdminRoutes>) -> Self {
+        let setting = crate::config::Secret::from(format!("tests:{scope}:{OPERATOR_SECRET}"));
         let credentials = Credentials::try_new(Some(&setting)).expect("a good secret");
         let api = AdminApi::new(credentials);
-        api.set_router(Router::new().nest("/admin", routes));
+        api.set_routes(routes.into(), |router| router);
         Self(api.into_router())
     }
 

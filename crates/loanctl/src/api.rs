@@ -68,7 +68,7 @@ impl Services {
             None | Some("") => "",
             Some(credential) => {
                 let parsed = common::admin::parse_credential(credential);
-                parsed.map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?.1
+                parsed.map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?.secret
             }
         };
         let http = reqwest::Client::builder()

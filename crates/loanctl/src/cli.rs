@@ -20,8 +20,8 @@ pub(crate) struct Cli {
 /// Where the system is. `./dev ctl` says all of it for the one that runs here.
 #[derive(Args)]
 pub(crate) struct System {
-    /// What opens the admin APIs: one `NAME:SECRET` of the services', or the secret
-    /// alone. By the environment, for an argument is seen by everybody on the machine.
+    /// What opens the admin APIs: one `NAME:SCOPE:SECRET` of the services'. By the
+    /// environment, for an argument is seen by everybody on the machine.
     #[arg(long, env = "ADMIN_CREDENTIAL", hide_env_values = true, global = true)]
     pub(crate) admin_credential: Option<Secret>,
 

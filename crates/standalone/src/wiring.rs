@@ -79,10 +79,7 @@ impl Wiring {
         if let Some(url) = self.database.as_ref().and_then(|database| database.url(service)) {
             environment.push(("DATABASE_URL", url));
             environment.push(("KAFKA_BOOTSTRAP", self.bootstrap.clone()));
-            environment.push((
-                "ADMIN_CREDENTIAL",
-                format!("{OPERATOR}:{}", self.secrets.admin_credential),
-            ));
+            environment.push(("ADMIN_CREDENTIAL", admin_credential(&self.secrets)));
         }
         match service {
             Service::LoanRequest => {
@@ -110,8 +107,11 @@ impl Wiring {
     }
 }
 
-/// The name of this machine's operator in the log of changes.
-const OPERATOR: &str = "local";
+/// The credential of this machine's operator, whose name stands in the log of
+/// changes and who may do everything: it is one person, and no real customer's data.
+fn admin_credential(secrets: &Secrets) -> String {
+    format!("local:repair+accounts:{}", secrets.admin_credential)
+}
 
 /// What `loanctl` is told of a system: the address of each service's admin port,
 /// the broker, and the credential.
@@ -132,8 +132,7 @@ pub(crate) fn operator_environment(
         .filter_map(|(name, service)| Some((name.to_owned(), admin(service)?)))
         .collect();
     environment.push(("KAFKA_BOOTSTRAP".to_owned(), bootstrap.to_owned()));
-    environment
-        .push(("ADMIN_CREDENTIAL".to_owned(), format!("{OPERATOR}:{}", secrets.admin_credential)));
+    environment.push(("ADMIN_CREDENTIAL".to_owned(), admin_credential(secrets)));
     environment
 }
 

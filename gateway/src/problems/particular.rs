@@ -186,6 +186,20 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "admin-scope-missing",
+        &[403],
+        [
+            "The credential is for something else",
+            "The operator's credential is known, but its scope does not cover this call. The scope that is needed is in `scope`.",
+            "Use a credential with this scope, or have it added in ADMIN_CREDENTIAL.",
+        ],
+        [
+            "자격 증명의 권한 범위 밖",
+            "운영자 자격 증명은 확인되었지만, 그 권한 범위에 이 호출이 들어 있지 않습니다. 필요한 범위는 `scope`에 있습니다.",
+            "필요한 범위를 가진 자격 증명을 사용하거나 ADMIN_CREDENTIAL에 범위를 추가해 주십시오.",
+        ],
+    ),
+    kind(
         "too-many-registrations",
         &[429],
         [

@@ -16,7 +16,7 @@ impl common::service::App for App {
 
     async fn wire(_config: Config, ctx: Context) -> anyhow::Result<Wired> {
         let subscriptions = events::subscriptions(&ctx.clock);
-        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() }).into();
         let (router, _) =
             http::router(http::AppState { db: ctx.db, clock: ctx.clock }).split_for_parts();
         Ok(Wired { router, admin, subscriptions, tasks: Vec::new() })

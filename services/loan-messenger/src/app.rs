@@ -17,7 +17,7 @@ impl common::service::App for App {
     const MIGRATIONS: &sqlx::migrate::Migrator = &MIGRATIONS;
 
     async fn wire(_config: Config, ctx: Context) -> anyhow::Result<Wired> {
-        let admin = admin::router(admin::Admin { db: ctx.db.clone() });
+        let admin = admin::router(admin::Admin { db: ctx.db.clone() }).into();
         let (router, _) = http::router(http::Api { db: ctx.db }).split_for_parts();
         let subscriptions = events::subscriptions(&ctx.clock);
         Ok(Wired { router, admin, subscriptions, tasks: Vec::new() })

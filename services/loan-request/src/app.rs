@@ -37,7 +37,7 @@ impl common::service::App for App {
         let admin = admin::router(admin::Admin { db: desk.db.clone(), clock: desk.clock.clone() });
         Ok(Wired {
             router: http::router(desk).into(),
-            admin,
+            admin: admin.into(),
             subscriptions: events::subscriptions(ctx.clock),
             tasks: vec![
                 ("decide_pending", Box::pin(deciding)),

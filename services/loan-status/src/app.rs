@@ -73,7 +73,7 @@ impl common::service::App for App {
         let (router, _) = http::router(api).split_for_parts();
         Ok(Wired {
             router,
-            admin,
+            admin: admin.into(),
             subscriptions,
             tasks: vec![
                 ("follow_feed", following),

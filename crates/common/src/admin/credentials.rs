@@ -6,23 +6,34 @@ use aws_lc_rs::digest;
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 
+use super::scope::Scopes;
 use crate::config::Secret;
 
 /// A secret of the admin API shorter than this could be guessed.
 pub const CREDENTIAL_CHARS_MIN: usize = 24;
 
-/// Whoever is known by a secret without a name.
-const UNNAMED: &str = "operator";
+/// How a credential is written, for who wrote it otherwise.
+const FORM: &str = "a credential is written NAME:SCOPE:SECRET, where SCOPE is read, repair, accounts, \
+                    or repair+accounts";
 
-/// Who calls: the name beside the secret that was shown, for the log of changes.
+/// Who calls: the name beside the secret that was shown, for the log of changes, and
+/// what whoever has it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator(Arc<str>);
+pub struct Operator {
+    name: Arc<str>,
+    scopes: Scopes,
+}
 
 impl Operator {
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// What the credential is for.
+    pub(super) fn scopes(&self) -> Scopes {
+        self.scopes
     }
 }
 
@@ -41,8 +52,14 @@ impl Credentials {
         let Some(setting) = setting else { return Ok(Self::default()) };
         let mut known = Vec::new();
         for one in setting.expose_secret().split(',').map(str::trim) {
-            let (name, secret) = parse_credential(one)?;
-            known.push((Operator(name.into()), sha256(secret)));
+            let credential = parse_credential(one)?;
+            let hash = sha256(credential.secret);
+            // Which of the two scopes would it have?
+            if known.iter().any(|(_, other)| *other == hash) {
+                return Err("a secret is there twice".to_owned());
+            }
+            let (name, scopes) = (credential.name.into(), credential.scopes);
+            known.push((Operator { name, scopes }, hash));
         }
         Ok(Self(known.into()))
     }
@@ -66,26 +83,46 @@ impl Credentials {
     }
 }
 
-/// The name and the secret of one credential: `NAME:SECRET`, or the secret alone.
+/// The parts of one credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// Who has it, for the log.
+    pub name: &'a str,
+    /// What it is for.
+    scopes: Scopes,
+    /// What is shown.
+    pub secret: &'a str,
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The parts of one credential, `NAME:SCOPE:SECRET`. There is no scope that goes
+/// without saying: what a secret opens is to be read beside it.
 ///
 /// # Errors
 ///
 /// What is wrong with it; never the value.
-pub fn parse_credential(text: &str) -> Result<(&str, &str), String> {
-    let (name, secret) = text.split_once(':').unwrap_or((UNNAMED, text));
+pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
+    let (name, rest) = text.split_once(':').ok_or(FORM)?;
+    let (scopes, secret) = rest.split_once(':').ok_or(FORM)?;
     let is_name = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if !is_name {
         return Err("a name may have letters, digits and -_. only".to_owned());
     }
+    let scopes = Scopes::parse(scopes).ok_or(FORM)?;
     if secret.chars().count() < CREDENTIAL_CHARS_MIN {
         return Err(format!("a secret must have at least {CREDENTIAL_CHARS_MIN} characters"));
     }
-    // A colon ends the name, and a comma the credential.
+    // A colon ends the name and the scope, and a comma the credential.
     if !secret.bytes().all(|byte| byte.is_ascii_graphic() && !b":,".contains(&byte)) {
         return Err("a secret may have visible ASCII characters but : and , only".to_owned());
     }
-    Ok((name, secret))
+    Ok(Credential { name, scopes, secret })
 }
 
 /// Checks the setting as it is read.
@@ -120,27 +157,55 @@ mod tests {
 
     #[test]
     fn operators_are_told_apart_by_their_secrets() {
-        let known = known(&format!("night-shift:{FIRST}, {SECOND}")).unwrap();
-        assert_eq!(known.operator(FIRST).unwrap().name(), "night-shift");
-        assert_eq!(known.operator(SECOND).unwrap().name(), "operator");
-        for stranger in ["", "night-shift", &format!("night-shift:{FIRST}"), &FIRST[1..]] {
+        let setting = format!("night-shift:read:{FIRST}, hotline:repair+accounts:{SECOND}");
+        let known = known(&setting).unwrap();
+        let (first, second) = (known.operator(FIRST).unwrap(), known.operator(SECOND).unwrap());
+        assert_eq!((first.name(), second.name()), ("night-shift", "hotline"));
+        assert_eq!(Some(first.scopes()), Scopes::parse("read"));
+        assert_eq!(Some(second.scopes()), Scopes::parse("repair+accounts"));
+        for stranger in ["", "night-shift", &format!("night-shift:read:{FIRST}"), &FIRST[1..]] {
             assert_eq!(known.operator(stranger), None);
         }
     }
 
     #[test]
     fn one_credential_is_read_as_a_list_of_one_is() {
-        assert_eq!(parse_credential(&format!("night-shift:{FIRST}")), Ok(("night-shift", FIRST)));
-        assert_eq!(parse_credential(FIRST), Ok((UNNAMED, FIRST)));
-        for wrong in [format!("a:b:{FIRST}"), format!("{FIRST},{SECOND}"), format!("a:{FIRST}:b")] {
+        let text = format!("night-shift:read:{FIRST}");
+        let one = parse_credential(&text).unwrap();
+        assert_eq!((one.name, one.secret), ("night-shift", FIRST));
+        assert!(!format!("{one:?}").contains(FIRST));
+        for wrong in [
+            format!("a:read:b:{FIRST}"),
+            format!("a:read:{FIRST},b:read:{SECOND}"),
+            format!("a:read:{FIRST}:b"),
+            format!(":read:{FIRST}"),
+            format!("a b:read:{FIRST}"),
+        ] {
             parse_credential(&wrong).unwrap_err();
         }
     }
 
     #[test]
+    fn without_a_scope_it_is_said_how_one_is_written() {
+        for wrong in [
+            FIRST.to_owned(),
+            format!("night-shift:{FIRST}"),
+            format!("night-shift::{FIRST}"),
+            format!("night-shift:all:{FIRST}"),
+            format!("night-shift:read,repair:{FIRST}"),
+        ] {
+            let told = known(&wrong).err().unwrap();
+            assert!(told.contains("NAME:SCOPE:SECRET") && told.contains("accounts"), "{told}");
+            assert!(!told.contains(FIRST) && !told.contains("night-shift"), "{told}");
+        }
+        let twice = format!("a:read:{FIRST},b:repair:{FIRST}");
+        assert!(known(&twice).err().unwrap().contains("twice"));
+    }
+
+    #[test]
     fn a_secret_that_could_be_guessed_is_refused_and_not_repeated() {
         for wrong in
-            ["", "short", "name:short", ":abcdefghijklmnopqrstuvwx", "a b:abcdefghijklmnopqrstuvwx"]
+            ["", "short", "name:read:short", "name:read:", "name:read:abc abc abc abc abc abc"]
         {
             let told = known(wrong).err().unwrap();
             assert!(!told.contains("short") && !told.contains("abc"), "{told}");

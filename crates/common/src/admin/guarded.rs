@@ -9,11 +9,12 @@ use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use super::credentials::{Credentials, Operator};
+use super::scope::AdminRoutes;
 use crate::problem::Problem;
 use crate::trace::ids_only;
 
@@ -54,10 +55,10 @@ impl AdminApi {
         Self { credentials, router: Arc::default(), refusals: Arc::default() }
     }
 
-    /// From now on these routes, whose paths begin with `/admin`, are served.
-    pub fn set_router(&self, router: Router) {
+    /// From now on these routes are served below `/admin`, behind this stack.
+    pub fn set_routes(&self, routes: AdminRoutes, stack: impl FnOnce(Router) -> Router) {
         // The first is the only one.
-        let _ = self.router.set(router);
+        let _ = self.router.set(stack(routes.into_router()));
     }
 
     /// Answers what is below `/admin`, and nothing else.
@@ -116,12 +117,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Passes the request on. What may change something goes on to its end though its
-/// caller hangs up: nothing is changed without its line in the log.
+/// caller hangs up: nothing is changed without its line in the log. What was only
+/// looked at has none, unless the credential was not for it.
 async fn run(operator: Operator, router: Router, mut request: Request) -> Response {
     request.extensions_mut().insert(operator.clone());
     let router = router.layer(axum::middleware::map_response(keep_route));
     if request.method().is_safe() {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let Ok(response) = router.oneshot(request).await;
+        if response.status() == StatusCode::FORBIDDEN {
+            log(&operator, &method, &path, &response);
+        }
         return response;
     }
     let path = request.uri().path().to_owned();
@@ -139,16 +145,21 @@ async fn change(operator: Operator, router: Router, request: Request) -> Respons
         Ok(Ok(response)) => response,
         Err(_) => Problem::internal().at(&path).into_response(),
     };
+    log(&operator, &method, &path, &response);
+    response
+}
+
+/// Who has asked for what, and what came of it.
+fn log(operator: &Operator, method: &Method, path: &str, response: &Response) {
     let route = response.extensions().get::<Route>().map_or("", |Route(route)| route.as_str());
     tracing::info!(
         target: "audit",
         operator = operator.name(),
         %method,
-        path = ids_only(&path, |segment| route.split('/').any(|own| own == segment)),
+        path = ids_only(path, |segment| route.split('/').any(|own| own == segment)),
         status = response.status().as_u16(),
         "an operator's call",
     );
-    response
 }
 
 /// The route that has answered, for the log.

@@ -68,7 +68,7 @@ async fn call(api: &AdminApi, method: &str, path: &str, shown: Option<&str>) -> 
 }
 
 fn guarded() -> AdminApi {
-    let setting = crate::config::Secret::from(format!("night-shift:{SECRET}"));
+    let setting = crate::config::Secret::from(format!("night-shift:repair:{SECRET}"));
     AdminApi::new(Credentials::try_new(Some(&setting)).unwrap())
 }
 
@@ -85,8 +85,8 @@ async fn only_a_credential_opens_the_admin_api() {
     let good = format!("Bearer {SECRET}");
     assert_eq!(call(&api, "GET", "/admin/who", Some(&good)).await.0, 503, "not started yet");
     let who = get(async |operator: Operator| operator.name().to_owned());
-    api.set_router(Router::new().nest("/admin", Router::new().route("/who", who)));
-    let named = format!("Bearer night-shift:{SECRET}");
+    api.set_routes(Router::new().route("/who", who).into(), |router| router);
+    let named = format!("Bearer night-shift:repair:{SECRET}");
     let basic = format!("Basic {SECRET}");
     for wrong in [None, Some(""), Some("Bearer"), Some("Bearer x"), Some(&*named), Some(&*basic)] {
         let (status, body) = call(&api, "GET", "/admin/who", wrong).await;
@@ -96,6 +96,48 @@ async fn only_a_credential_opens_the_admin_api() {
     assert_eq!(call(&api, "GET", "/admin/who", Some(&good)).await, (200, "night-shift".to_owned()));
     assert_eq!(call(&api, "GET", "/admin/other", Some(&good)).await.0, 404);
     assert_eq!(call(&api, "GET", "/administrator", Some(&good)).await.0, 404);
+}
+
+// a credential opens what it is for, and nothing else.
+#[tokio::test]
+async fn a_credential_opens_what_its_scope_covers() {
+    use crate::test_support::Operators;
+    use http::Method;
+
+    let thing = || get(async || "seen").post(async || "changed").delete(async || "gone");
+    let calls = [
+        (Method::GET, "/admin/data"),
+        (Method::HEAD, "/admin/data"),
+        (Method::POST, "/admin/data"),
+        (Method::DELETE, "/admin/data"),
+        (Method::GET, "/admin/accounts"),
+        (Method::POST, "/admin/accounts"),
+    ];
+    for (scope, open) in [
+        ("read", [true, true, false, false, false, false]),
+        ("repair", [true, true, true, true, false, false]),
+        ("accounts", [false, false, false, false, true, true]),
+        ("read+accounts", [true, true, false, false, true, true]),
+        ("repair+accounts", [true; 6]),
+    ] {
+        let data = Router::new().route("/data", thing());
+        let accounts = Router::new().route("/accounts", thing());
+        let operators = Operators::with_scope(scope, AdminRoutes { data, accounts });
+        for ((method, path), is_open) in calls.clone().into_iter().zip(open) {
+            let (status, body) =
+                operators.call(method.clone(), path, serde_json::Value::Null).await;
+            assert_eq!(status, if is_open { 200 } else { 403 }, "{scope}: {method} {path}");
+            if !is_open && method != Method::HEAD {
+                assert_eq!(body["code"], "admin-scope-missing");
+                let needed =
+                    if path.ends_with("data") { ["read", "repair"] } else { ["accounts"; 2] };
+                assert_eq!(
+                    body["scope"],
+                    needed[usize::from(method == Method::POST || method == Method::DELETE)]
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -108,8 +150,8 @@ async fn a_change_goes_on_to_its_end_though_its_caller_hangs_up() {
         told.notify_one();
     });
     let panics = axum::routing::post(async || -> String { panic!("too much") });
-    let router = Router::new().route("/slow", slow).route("/panics", panics);
-    api.set_router(Router::new().nest("/admin", router));
+    let routes = Router::new().route("/slow", slow).route("/panics", panics);
+    api.set_routes(routes.into(), |router| router);
     let good = format!("Bearer {SECRET}");
     let call_slow = call(&api, "POST", "/admin/slow", Some(&good));
     tokio::time::timeout(Duration::from_millis(20), call_slow).await.unwrap_err();
@@ -132,8 +174,8 @@ async fn the_outbox_is_told_to_operators(pool: PgPool) {
     .unwrap();
     let api = guarded();
     let active = Arc::new(AtomicBool::new(true));
-    let router = plumbing::router(crate::db::Db::from_pool(pool), active);
-    api.set_router(Router::new().nest("/admin", router));
+    let routes = plumbing::router(crate::db::Db::from_pool(pool), active);
+    api.set_routes(routes.into(), |router| router);
     let (status, body) =
         call(&api, "GET", "/admin/outbox", Some(&format!("Bearer {SECRET}"))).await;
     assert_eq!(status, 200, "{body}");

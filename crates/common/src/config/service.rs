@@ -27,10 +27,12 @@ pub struct ServiceSettings {
     #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:9090")]
     pub admin_addr: SocketAddr,
 
-    /// Who may use the admin API (`/admin/…` on the admin port): `NAME:SECRET`, several
-    /// separated by commas, so that a new secret can be known before the old one
-    /// goes; at least 24 characters each. The name stands in the log of what was
-    /// changed. Without it the admin API is off: what can change data is opened by
+    /// Who may use the admin API (`/admin/…` on the admin port): `NAME:SCOPE:SECRET`,
+    /// several separated by commas, so that a new secret can be known before the old
+    /// one goes; at least 24 characters each. The scope is `read` (look at all but
+    /// accounts), `repair` (that, and mend), `accounts` (accounts alone), or
+    /// several with `+` between. The name stands in the log of what was changed.
+    /// Without it the admin API is off: what can change data is opened by
     /// whoever runs the system, and by nobody else.
     #[arg(long, env = "ADMIN_CREDENTIAL", hide_env_values = true,
           value_parser = crate::admin::check_setting)]

@@ -82,8 +82,8 @@ pub(super) async fn run<A: App>(
     });
     let relay_active = work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
     let plumbing = admin::plumbing::router(context.db.clone(), relay_active);
-    let operators = Router::new().nest("/admin", wired.admin.merge(plumbing));
-    admin_api.set_router(crate::http::stack(operators, stack_of(&context)));
+    let routes = wired.admin.merge(plumbing);
+    admin_api.set_routes(routes, |router| crate::http::stack(router, stack_of(&context)));
     for (name, task) in wired.tasks {
         life.work(name, async move |_| task.await);
     }

@@ -51,7 +51,7 @@ impl App for Notes {
         });
         Ok(Wired {
             router: Router::new().route("/slow", slow),
-            admin: Router::new().route("/notes", get(async || "all of them")),
+            admin: Router::new().route("/notes", get(async || "all of them")).into(),
             subscriptions: Subscriptions::new(Self::NAME),
             tasks: vec![("task", task)],
         })
@@ -99,7 +99,7 @@ async fn a_service_starts_without_broker_and_issuer_and_ends_in_good_order(pool:
         format!("--admin-addr=127.0.0.1:{admin_port}"),
         "--kafka-bootstrap=127.0.0.1:1".to_owned(),
         "--jwks-url=http://127.0.0.1:1/jwks.json".to_owned(),
-        format!("--admin-credential=tests:{SECRET}"),
+        format!("--admin-credential=tests:read:{SECRET}"),
     ];
     let config: Config = crate::config::try_load_from(args.map(OsString::from), &[]).unwrap();
     let mut settings = config.service.clone();

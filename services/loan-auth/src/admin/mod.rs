@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
+use common::admin::AdminRoutes;
 use common::clock::Clock;
 use common::config::Secret;
 use common::db::Db;
@@ -44,18 +45,21 @@ impl Admin {
 }
 
 /// The routes, without `/admin` before them.
-pub fn router(admin: Admin) -> Router {
-    Router::new()
+pub fn router(admin: Admin) -> AdminRoutes {
+    let accounts = Router::new()
         .route("/officers", get(list_officers::list_officers).post(add_officer::add_officer))
         .route("/officers/{officerId}", delete(remove_officer::remove_officer))
         .route(
             "/officers/{officerId}/password",
             post(reset_officer_password::reset_officer_password),
         )
+        .with_state(admin.clone());
+    let data = Router::new()
         .route("/certifications", get(list_certifications::list_certifications))
         .route(
             "/certifications/republish",
             post(republish_certifications::republish_certifications),
         )
-        .with_state(admin)
+        .with_state(admin);
+    AdminRoutes { data, accounts }
 }

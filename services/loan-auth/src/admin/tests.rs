@@ -63,6 +63,35 @@ async fn officers_are_added_listed_and_removed(pool: PgPool) {
     );
 }
 
+// whoever mends data does not make officers, and the other way round.
+#[sqlx::test(migrations = "./migrations")]
+async fn officers_are_made_and_seen_with_a_credential_for_accounts_alone(pool: PgPool) {
+    let desk = Desk::new(pool.clone());
+    let (_, officer) = desk.add("first@bank.example").await;
+    let path = format!("/admin/officers/{}", officer["officerId"].as_str().unwrap());
+    let reset = format!("{path}/password");
+    let app = App::new(pool);
+    let admin = Admin { db: app.db.clone(), clock: app.clock.clone(), hasher: app.api.hasher.clone() };
+    let people = [
+        (Method::GET, "/admin/officers"),
+        (Method::POST, "/admin/officers"),
+        (Method::POST, reset.as_str()),
+        (Method::DELETE, path.as_str()),
+    ];
+    let data = [
+        (Method::GET, "/admin/certifications"),
+        (Method::POST, "/admin/certifications/republish"),
+    ];
+    for (scope, closed) in [("repair", people.as_slice()), ("accounts", &data)] {
+        let operators = Operators::with_scope(scope, router(admin.clone()));
+        for (method, path) in closed {
+            let (status, body) = operators.call(method.clone(), path, json!({})).await;
+            assert_eq!((status, &body["code"]), (403, &json!("admin-scope-missing")), "{scope} {path}");
+        }
+    }
+    assert_eq!(desk.count("SELECT count(*) FROM person WHERE removed_at IS NULL").await, 1);
+}
+
 #[sqlx::test(migrations = "./migrations")]
 async fn an_officers_password_follows_the_same_rules_as_a_customers(pool: PgPool) {
     let desk = Desk::new(pool);

@@ -77,6 +77,38 @@ async fn figure(journey: &Journey, service: standalone::Service, name: &str) -> 
     values.map(|value| Ok(value.parse::<f64>()?)).sum()
 }
 
+/// A credential for looking on, and one for officers' accounts.
+const AUDITOR: &str = "auditor:read:a-secret-for-looking-on-only";
+const HOTLINE: &str = "hotline:accounts:a-secret-for-accounts-only";
+
+// a credential opens what it is for; what it is not for is refused and stands in the log.
+#[tokio::test]
+async fn a_credential_is_good_for_its_scope() -> Result<()> {
+    let both = format!("{AUDITOR},{HOTLINE}");
+    let journey = Journey::start_with(|stack| stack.env_for_all("ADMIN_CREDENTIAL", &both)).await?;
+    for (credential, arguments, code) in [
+        (AUDITOR, ["outbox"].as_slice(), 0),
+        (AUDITOR, &["reconcile"], 0),
+        (AUDITOR, &["officers", "list"], 2),
+        (AUDITOR, &["officers", "remove", journeys::client::OFFICER_USER], 2),
+        (AUDITOR, &["status", "rebuild", "--verify"], 2),
+        (HOTLINE, &["officers", "list"], 0),
+        (HOTLINE, &["outbox"], 2),
+        (HOTLINE, &["reconcile"], 2),
+        (HOTLINE, &["status", "rebuild", "--verify"], 2),
+    ] {
+        let environment = [("ADMIN_CREDENTIAL", credential)];
+        let said = loanctl_with(&journey, arguments, &environment, "").await?.expect(code)?;
+        let is_refused = said.err.contains("needs a credential with the scope");
+        assert_eq!(is_refused, code != 0, "{arguments:?}: {said:?}");
+    }
+    let log = journey.stack.service(standalone::Service::LoanAuth).log();
+    let refused = log.lines().find(|line| line.contains("\"auditor\"") && line.contains("403"));
+    let refused = refused.context("a line in the log of who was refused")?;
+    assert!(refused.contains("GET") && refused.contains("/admin/officers"), "{refused}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_outbox_of_each_service_is_told() -> Result<()> {
     let journey = Journey::start().await?;
@@ -92,7 +124,7 @@ async fn the_outbox_of_each_service_is_told() -> Result<()> {
     assert!(loanctl(&journey, &["outbox"]).await?.expect(0)?.out.contains("loan-messenger"));
 
     // Without the credential, and with another one.
-    for credential in ["", "local:this-is-not-the-credential-at-all"] {
+    for credential in ["", "local:read:this-is-not-the-credential-at-all"] {
         let environment = [("ADMIN_CREDENTIAL", credential)];
         let said = loanctl_with(&journey, &["outbox"], &environment, "").await?.expect(2)?;
         assert!(said.err.contains("redential") || said.err.contains("REDENTIAL"), "{said:?}");
