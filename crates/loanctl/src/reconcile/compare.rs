@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use events::{RequestKind, RequestStatus};
+use events::{LoanStatus, RequestKind, RequestStatus};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::disagreement::{Disagreement, Kind, Mend, Reader};
-use super::facts::{Certification, Entries, Facts, Item, Messages, Outcome, Request};
+use super::facts::{Certification, Entries, Facts, Item, Messages, OpenLoan, Outcome, Request};
 
 /// Every disagreement about one request.
 pub(crate) fn compare(id: Uuid, facts: &Facts) -> Vec<Disagreement> {
     let mut found = Found { id, all: Vec::new() };
-    let Facts { request, certification, item, messages, entries } = facts;
+    let Facts { request, certification, open_loan, item, messages, entries } = facts;
     let certified = certification.as_ref().filter(|one| one.outcome == Outcome::Certified);
     match request {
         Some(request) => {
@@ -27,6 +27,10 @@ pub(crate) fn compare(id: Uuid, facts: &Facts) -> Vec<Disagreement> {
     if let Some(item) = item.as_ref().filter(|item| item.kind == RequestKind::Apply) {
         books(&mut found, item);
         shown_standing(&mut found, item, entries.as_ref());
+        open_standing(&mut found, item, open_loan.as_ref());
+    }
+    if let (None, Some(loan), None) = (item, open_loan, certified) {
+        unknown_loan(&mut found, loan);
     }
     identities(&mut found, facts);
     found.all
@@ -241,6 +245,42 @@ fn shown_standing(found: &mut Found, item: &Item, entries: Option<&Entries>) {
     }
 }
 
+/// Whether a loan keeps its customer from leaving.
+fn is_open(item: &Item) -> bool {
+    match item.status {
+        LoanStatus::Waiting
+        | LoanStatus::UnderReview
+        | LoanStatus::Approved
+        | LoanStatus::Executed => item.reason.is_none(),
+        LoanStatus::Refused | LoanStatus::Repaid => false,
+    }
+}
+
+/// Whether loan-auth takes the loan for open if it is, and else not: it is asked when
+/// the customer wants to leave.
+fn open_standing(found: &mut Found, item: &Item, loan: Option<&OpenLoan>) {
+    let (is, taken) = (is_open(item), loan.is_some_and(|loan| loan.is_open));
+    if is == taken {
+        return;
+    }
+    let seen = loan.map_or(0, |loan| loan.loan_version);
+    // As new an event as it has seen would change nothing there.
+    let standing = item.standing_event_id.filter(|_| item.standing_version > Some(seen));
+    let mends = standing.map(|event| [Mend::Release(Reader::Auth, event), Mend::Event(event)]);
+    let word = |is| if is { "open" } else { "closed" };
+    let detail = format!("is {}, and loan-auth takes it for {}", word(is), word(taken));
+    let mends = mends.into_iter().flatten().collect();
+    found.add(Kind::OpenLoanWrong, item.changed_at, detail, mends);
+}
+
+/// A loan that keeps a customer from leaving and that nobody else knows of.
+fn unknown_loan(found: &mut Found, loan: &OpenLoan) {
+    if loan.is_open {
+        let detail = "loan-auth takes it for open, and it is not certified";
+        found.add(Kind::OpenLoanWrong, loan.changed_at, detail, vec![]);
+    }
+}
+
 /// Whether all speak of the same customer and the same amount.
 fn identities(found: &mut Found, facts: &Facts) {
     let (request, certification, item) = (&facts.request, &facts.certification, &facts.item);
@@ -253,6 +293,7 @@ fn identities(found: &mut Found, facts: &Facts) {
         request.as_ref().and_then(|one| one.customer_id),
         certification.as_ref().and_then(|one| one.customer_id),
         item.as_ref().map(|one| one.customer_id),
+        facts.open_loan.as_ref().map(|one| one.customer_id),
     ];
     let since = [
         request.as_ref().map(|one| one.changed_at),

@@ -33,6 +33,13 @@ fn agreed() -> Facts {
             event_id: Some(id(10)),
             decided_at: AT,
         }),
+        open_loan: Some(OpenLoan {
+            loan_id: id(1),
+            customer_id: id(2),
+            is_open: true,
+            loan_version: 3,
+            changed_at: AT,
+        }),
         item: Some(Item {
             loan_request_id: id(1),
             kind: RequestKind::Apply,
@@ -42,6 +49,8 @@ fn agreed() -> Facts {
             booked: 600,
             reason: None,
             customer_id: id(2),
+            standing_event_id: Some(id(13)),
+            standing_version: Some(3),
             received_at: AT,
             changed_at: AT,
             event_ids: told.iter().map(|(event, _)| id(*event)).collect(),
@@ -72,6 +81,9 @@ fn compensated() -> Facts {
     item.status = LoanStatus::Refused;
     item.reason = Some(RejectionReason::NoSuchLoan);
     (item.outstanding, item.booked) = (None, 0);
+    (item.standing_event_id, item.standing_version) = (None, None);
+    facts.open_loan = None;
+    let item = facts.item.as_mut().unwrap();
     item.event_ids = vec![id(11)];
     item.event_types = vec!["LoanRequestRejected".to_owned()];
     item.event_times_ms = vec![1_000];
@@ -194,6 +206,42 @@ fn a_loan_that_is_shown_otherwise_than_it_stands_is_derived_anew() {
         assert_eq!(found.kind, Kind::StatusBehind);
         assert_eq!(found.mends, [Mend::Rederive(id(1))]);
     }
+}
+
+#[test]
+fn a_loan_is_open_for_loan_auth_as_long_as_it_is_open() {
+    // Each event that it has not seen is told of once more.
+    let mends = [Mend::Release(Reader::Auth, id(13)), Mend::Event(id(13))];
+    let found = only(agreed(), |facts| {
+        let loan = facts.open_loan.as_mut().unwrap();
+        (loan.is_open, loan.loan_version) = (false, 2);
+    });
+    assert_eq!((found.kind, found.mends.as_slice()), (Kind::OpenLoanWrong, mends.as_slice()));
+    assert_eq!(found.detail, "is open, and loan-auth takes it for closed");
+    let found = only(agreed(), |facts| facts.open_loan = None);
+    assert_eq!((found.kind, found.mends.as_slice()), (Kind::OpenLoanWrong, mends.as_slice()));
+    let found = only(agreed(), |facts| {
+        let item = facts.item.as_mut().unwrap();
+        (item.status, item.standing_version) = (LoanStatus::Repaid, Some(5));
+        facts.entries.as_mut().unwrap().loan_status = Some(LoanStatus::Repaid);
+    });
+    assert_eq!(found.detail, "is closed, and loan-auth takes it for open");
+    assert_eq!(found.mends, mends);
+    // One that it has seen, or none at all, is for a person.
+    let found = only(agreed(), |facts| facts.open_loan.as_mut().unwrap().is_open = false);
+    assert_eq!((found.kind, found.mends), (Kind::OpenLoanWrong, vec![]));
+    let found = only(agreed(), |facts| {
+        facts.open_loan = None;
+        facts.item.as_mut().unwrap().standing_event_id = None;
+    });
+    assert_eq!(found.mends, []);
+    // A stray one keeps its customer here for ever; a closed one harms nobody.
+    let mut facts = Facts { open_loan: agreed().open_loan, ..Facts::default() };
+    assert_eq!(kinds(&facts), [Kind::OpenLoanWrong]);
+    facts.open_loan.as_mut().unwrap().is_open = false;
+    assert_eq!(kinds(&facts), []);
+    let found = only(agreed(), |facts| facts.open_loan.as_mut().unwrap().customer_id = id(3));
+    assert_eq!(found.kind, Kind::OwnerDiffers);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     ManagerMissing,
     /// Somebody works on what was never certified.
     CertificationMissing,
+    /// loan-auth takes a loan for open that is not, or the reverse.
+    OpenLoanWrong,
     /// It was compensated, and its certification still stands.
     CertificationNotCancelled,
     /// The client was told one thing and another was done.
@@ -53,6 +55,7 @@ impl Kind {
             Self::NotCompensated => "not-compensated",
             Self::ManagerMissing => "manager-missing",
             Self::CertificationMissing => "certification-missing",
+            Self::OpenLoanWrong => "open-loan-wrong",
             Self::CertificationNotCancelled => "certification-not-cancelled",
             Self::Contradiction => "contradiction",
             Self::MessageMissing => "message-missing",

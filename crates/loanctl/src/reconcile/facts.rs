@@ -55,6 +55,20 @@ pub(crate) struct Certification {
     pub(crate) decided_at: OffsetDateTime,
 }
 
+/// What loan-auth believes of a loan, for who may leave.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OpenLoan {
+    /// The id of its application's request.
+    pub(crate) loan_id: Uuid,
+    pub(crate) customer_id: Uuid,
+    pub(crate) is_open: bool,
+    /// The highest number of loan-manager's events that it has seen.
+    pub(crate) loan_version: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) changed_at: OffsetDateTime,
+}
+
 /// What loan-manager holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +83,11 @@ pub(crate) struct Item {
     #[serde(default)]
     pub(crate) reason: Option<RejectionReason>,
     pub(crate) customer_id: Uuid,
+    /// The last event that says where the loan stands, and its number.
+    #[serde(default)]
+    pub(crate) standing_event_id: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) standing_version: Option<i64>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) received_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -108,6 +127,7 @@ pub(crate) struct Entries {
 pub(crate) struct Facts {
     pub(crate) request: Option<Request>,
     pub(crate) certification: Option<Certification>,
+    pub(crate) open_loan: Option<OpenLoan>,
     pub(crate) item: Option<Item>,
     pub(crate) messages: Option<Messages>,
     pub(crate) entries: Option<Entries>,
@@ -128,4 +148,10 @@ macro_rules! keyed {
         })+
     };
 }
+impl Keyed for OpenLoan {
+    fn key(&self) -> Uuid {
+        self.loan_id
+    }
+}
+
 keyed!(Request, Certification, Item, Messages, Entries);

@@ -8,11 +8,14 @@ use futures::try_join;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::facts::{Certification, ENTRIES, Entries, Facts, ITEMS, Item, Keyed, Messages, Request};
+use super::facts::{
+    Certification, ENTRIES, Entries, Facts, ITEMS, Item, Keyed, Messages, OpenLoan, Request,
+};
 use crate::api::{AdminApi, Page, Services};
 
 const REQUESTS: &str = "/admin/requests";
 const CERTIFICATIONS: &str = "/admin/certifications";
+const OPEN_LOANS: &str = "/admin/open-loans";
 const MESSAGES: &str = "/admin/messages";
 
 /// One service's rows, as far as they were read.
@@ -59,6 +62,7 @@ impl<'a, T: Keyed + DeserializeOwned> Stream<'a, T> {
 pub(super) struct Streams<'a> {
     requests: Stream<'a, Request>,
     certifications: Stream<'a, Certification>,
+    open_loans: Stream<'a, OpenLoan>,
     items: Stream<'a, Item>,
     messages: Stream<'a, Messages>,
     entries: Stream<'a, Entries>,
@@ -69,6 +73,7 @@ impl<'a> Streams<'a> {
         Self {
             requests: Stream::new(&services.request, REQUESTS),
             certifications: Stream::new(&services.auth, CERTIFICATIONS),
+            open_loans: Stream::new(&services.auth, OPEN_LOANS),
             items: Stream::new(&services.manager, ITEMS),
             messages: Stream::new(&services.messenger, MESSAGES),
             entries: Stream::new(&services.status, ENTRIES),
@@ -80,6 +85,7 @@ impl<'a> Streams<'a> {
         try_join!(
             self.requests.fill(),
             self.certifications.fill(),
+            self.open_loans.fill(),
             self.items.fill(),
             self.messages.fill(),
             self.entries.fill(),
@@ -87,6 +93,7 @@ impl<'a> Streams<'a> {
         let heads = [
             self.requests.head(),
             self.certifications.head(),
+            self.open_loans.head(),
             self.items.head(),
             self.messages.head(),
             self.entries.head(),
@@ -95,6 +102,7 @@ impl<'a> Streams<'a> {
         let facts = Facts {
             request: self.requests.take(key),
             certification: self.certifications.take(key),
+            open_loan: self.open_loans.take(key),
             item: self.items.take(key),
             messages: self.messages.take(key),
             entries: self.entries.take(key),
@@ -112,12 +120,14 @@ pub(super) async fn look_up(
     let mut known: HashMap<Uuid, Facts> = ids.iter().map(|id| (*id, Facts::default())).collect();
     let certifications = services.auth.these::<Certification>(CERTIFICATIONS, ids).await?;
     let items = services.manager.these::<Item>(ITEMS, ids).await?;
-    let (requests, messages, entries) = try_join!(
+    let (open_loans, requests, messages, entries) = try_join!(
+        services.auth.these::<OpenLoan>(OPEN_LOANS, ids),
         services.request.these::<Request>(REQUESTS, ids),
         services.messenger.these::<Messages>(MESSAGES, ids),
         services.status.these::<Entries>(ENTRIES, ids),
     )?;
     put(&mut known, certifications, |facts, row| facts.certification = Some(row));
+    put(&mut known, open_loans, |facts, row| facts.open_loan = Some(row));
     put(&mut known, items, |facts, row| facts.item = Some(row));
     put(&mut known, requests, |facts, row| facts.request = Some(row));
     put(&mut known, messages, |facts, row| facts.messages = Some(row));

@@ -4,6 +4,7 @@
 mod add_officer;
 mod list_certifications;
 mod list_officers;
+mod list_open_loans;
 mod officer_shapes;
 mod remove_officer;
 mod republish_certifications;
@@ -60,6 +61,7 @@ pub fn router(admin: Admin) -> AdminRoutes {
             "/certifications/republish",
             post(republish_certifications::republish_certifications),
         )
+        .route("/open-loans", get(list_open_loans::list_open_loans))
         .with_state(admin);
     AdminRoutes { data, accounts }
 }

@@ -71,22 +71,25 @@ async fn officers_are_made_and_seen_with_a_credential_for_accounts_alone(pool: P
     let path = format!("/admin/officers/{}", officer["officerId"].as_str().unwrap());
     let reset = format!("{path}/password");
     let app = App::new(pool);
-    let admin = Admin { db: app.db.clone(), clock: app.clock.clone(), hasher: app.api.hasher.clone() };
+    let admin =
+        Admin { db: app.db.clone(), clock: app.clock.clone(), hasher: app.api.hasher.clone() };
     let people = [
         (Method::GET, "/admin/officers"),
         (Method::POST, "/admin/officers"),
         (Method::POST, reset.as_str()),
         (Method::DELETE, path.as_str()),
     ];
-    let data = [
-        (Method::GET, "/admin/certifications"),
-        (Method::POST, "/admin/certifications/republish"),
-    ];
+    let data =
+        [(Method::GET, "/admin/certifications"), (Method::POST, "/admin/certifications/republish")];
     for (scope, closed) in [("repair", people.as_slice()), ("accounts", &data)] {
         let operators = Operators::with_scope(scope, router(admin.clone()));
         for (method, path) in closed {
             let (status, body) = operators.call(method.clone(), path, json!({})).await;
-            assert_eq!((status, &body["code"]), (403, &json!("admin-scope-missing")), "{scope} {path}");
+            assert_eq!(
+                (status, &body["code"]),
+                (403, &json!("admin-scope-missing")),
+                "{scope} {path}"
+            );
         }
     }
     assert_eq!(desk.count("SELECT count(*) FROM person WHERE removed_at IS NULL").await, 1);
@@ -168,6 +171,24 @@ async fn a_certification_is_told_of_again_under_the_same_id(pool: PgPool) {
                 .unwrap();
         assert_eq!(again, first, "under the same id");
     }
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn what_is_believed_of_loans_is_listed(pool: PgPool) {
+    let desk = Desk::new(pool.clone());
+    let app = App::new(pool);
+    let customer = app.customer("1@sk.com").await;
+    let question = app.question(&customer);
+    assert_eq!(app.certify(&question).await.outcome(), "certified");
+    let listed = desk.operators.get("/admin/open-loans").await;
+    let loan = &listed["items"][0];
+    assert_eq!(
+        (&loan["loanId"], &loan["customerId"], &loan["isOpen"], &loan["loanVersion"]),
+        (&question["loanRequestId"], &json!(customer.id), &json!(true), &json!(0))
+    );
+    app.run("UPDATE open_loan SET cancelled_at = now()").await;
+    let path = format!("/admin/open-loans?ids={}", question["loanRequestId"].as_str().unwrap());
+    assert_eq!(desk.operators.get(&path).await["items"][0]["isOpen"], false, "closed for good");
 }
 
 #[sqlx::test(migrations = "./migrations")]

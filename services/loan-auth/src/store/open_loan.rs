@@ -1,7 +1,9 @@
 //! `open_loan`: which loans are open.
 
 use ::events::{CustomerId, LoanId};
-use sqlx::PgConnection;
+use common::admin::Selection;
+use serde::Serialize;
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
 use time::OffsetDateTime;
 
 /// What an event of loan-manager says of a loan.
@@ -81,4 +83,36 @@ pub async fn any_of(tx: &mut PgConnection, id: CustomerId) -> Result<bool, sqlx:
     .bind(id)
     .fetch_one(tx)
     .await
+}
+
+/// What is compared of a loan; nothing that is personal.
+#[derive(Clone, Debug, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fact {
+    /// Which; the id of its application's request, too.
+    pub loan_id: LoanId,
+    /// Whose.
+    pub customer_id: CustomerId,
+    /// Whether it keeps its customer from leaving.
+    pub is_open: bool,
+    /// The highest number of loan-manager's events seen; 0 before the first.
+    pub loan_version: i64,
+    /// The last change.
+    #[serde(with = "time::serde::rfc3339")]
+    pub changed_at: OffsetDateTime,
+}
+
+/// Those of a selection, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts(pool: &PgPool, selection: &Selection) -> Result<Vec<Fact>, sqlx::Error> {
+    const KEY: &str = "loan_id";
+    let mut query = QueryBuilder::new(
+        "SELECT loan_id, customer_id, is_open AND cancelled_at IS NULL AS is_open, loan_version, changed_at
+         FROM open_loan",
+    );
+    selection.push_where(&mut query, KEY);
+    selection.push_order(&mut query, KEY);
+    query.build_query_as().fetch_all(pool).await
 }

@@ -39,6 +39,13 @@ async fn every_item_is_listed_with_what_was_booked_and_what_was_told(pool: PgPoo
     let mut types: Vec<_> = item["eventTypes"].as_array().unwrap().iter().collect();
     types.sort_by_key(|name| name.to_string());
     assert_eq!(types, ["LoanExecuted", "LoanJudged", "LoanJudged", "LoanRequestReceived"]);
+    // Where the loan stands was said last by the event of the repayment.
+    let of_repayment = &of(repayment.as_uuid())["eventIds"];
+    let standing = &item["standingEventId"];
+    assert!(of_repayment.as_array().unwrap().contains(standing), "{item}");
+    let booked = desk.outbox().await.into_iter().find(|event| event.event_type == "LoanRepaid");
+    assert_eq!(item["standingVersion"], booked.unwrap().payload["loanVersion"]);
+    assert_eq!(of(repayment.as_uuid())["standingEventId"], json!(null));
     assert_eq!(of(repayment.as_uuid())["eventTypes"].as_array().unwrap().len(), 2);
     assert_eq!(of(rejected.as_uuid())["eventTypes"], json!(["LoanRequestRejected"]));
     assert_eq!(of(rejected.as_uuid())["reason"], "exceeds-outstanding");

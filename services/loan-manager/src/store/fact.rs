@@ -30,6 +30,10 @@ pub struct Fact {
     pub reason: Option<RejectionReason>,
     /// Whose it is.
     pub customer_id: CustomerId,
+    /// Of a loan: the last event that says where it stands, its own or a repayment's,
+    pub standing_event_id: Option<Uuid>,
+    /// and that event's number among the loan's.
+    pub standing_version: Option<i64>,
     /// When it came in.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
@@ -53,6 +57,7 @@ pub async fn facts(pool: &PgPool, selection: &Selection) -> Result<Vec<Fact>, sq
     let mut query = QueryBuilder::new(
         "SELECT item.loan_request_id, kind, loan_id, status, amount, outstanding, reason, customer_id,
                 received_at, changed_at, told.event_ids, told.event_types, told.event_times_ms,
+                standing.event_id AS standing_event_id, standing.loan_version AS standing_version,
                 coalesce((SELECT sum(booking.amount) FROM booking
                           WHERE booking.loan_id = item.loan_request_id), 0)::bigint AS booked
          FROM item CROSS JOIN LATERAL (
@@ -61,7 +66,16 @@ pub async fn facts(pool: &PgPool, selection: &Selection) -> Result<Vec<Fact>, sq
                     coalesce(array_agg((extract(epoch FROM occurred_at) * 1000)::bigint
                                        ORDER BY event_id), '{}') AS event_times_ms
              FROM history WHERE history.loan_request_id = item.loan_request_id
-         ) AS told",
+         ) AS told LEFT JOIN LATERAL (
+             SELECT event_id, (payload::jsonb ->> 'loanVersion')::bigint AS loan_version
+             FROM history
+             WHERE event_type IN ('LoanJudged', 'LoanExecuted', 'LoanRepaid')
+               AND loan_request_id IN (
+                   SELECT item.loan_request_id
+                   UNION SELECT booking.loan_request_id FROM booking
+                   WHERE booking.loan_id = item.loan_request_id)
+             ORDER BY loan_version DESC LIMIT 1
+         ) AS standing ON item.kind = '01'",
     );
     selection.push_where(&mut query, KEY);
     selection.push_order(&mut query, KEY);

@@ -103,7 +103,7 @@ async fn every_kind_of_damage_is_found_and_mended_and_nothing_happens_twice() ->
     assert_eq!(summary(&said)?["disagreeing"], 0, "{said:?}");
 
     let lost = unheard(&mut journey, &who).await?;
-    let damages: [(&str, &str, u64, &[&str]); 8] = [
+    let damages: [(&str, &str, u64, &[&str]); 9] = [
         (
             "UPDATE loan_request.loan_request SET status = '인증대기', received_at = NULL WHERE loan_request_id = $id",
             &applications[0], 1, &["request-behind"],
@@ -125,6 +125,10 @@ async fn every_kind_of_damage_is_found_and_mended_and_nothing_happens_twice() ->
             &loan, 1, &["message-missing"],
         ),
         (
+            "UPDATE loan_auth.open_loan SET is_open = false, loan_version = 0 WHERE loan_id = $id",
+            &loan, 1, &["open-loan-wrong"],
+        ),
+        (
             "UPDATE loan_request.loan_request SET status = '요청완료', received_at = now(), reason = NULL,
                  comment = NULL, cancelled_at = NULL, cancelled_event_id = NULL WHERE loan_request_id = $id",
             &first, 1, &["not-compensated"],
@@ -142,7 +146,8 @@ async fn every_kind_of_damage_is_found_and_mended_and_nothing_happens_twice() ->
         BTreeMap::from([(lost.clone(), BTreeSet::from(["manager-missing".to_owned()]))]);
     for (sql, id, rows, kinds) in damages {
         damage(&journey, sql, id, rows).await?;
-        expected.insert(id.to_owned(), kinds.iter().map(|kind| (*kind).to_owned()).collect());
+        let of_this = expected.entry(id.to_owned()).or_default();
+        of_this.extend(kinds.iter().map(|kind| (*kind).to_owned()));
     }
     let said = run(&journey, &[]).await?.expect(1)?;
     assert_eq!(found(&said)?, expected);
@@ -170,6 +175,10 @@ async fn every_kind_of_damage_is_found_and_mended_and_nothing_happens_twice() ->
         journey.wait_count("SELECT count(*) FROM loan_status.entry", 14).await?;
         journey.wait_count("SELECT count(*) FROM loan_manager.history", 14).await?;
         journey.wait_count("SELECT count(*) FROM loan_manager.item", 10).await?;
+        let open = format!(
+            "SELECT count(*) FROM loan_auth.open_loan WHERE is_open AND loan_id = '{loan}'"
+        );
+        journey.wait_count(&open, 1).await?;
         assert_eq!(found(&run(&journey, &[]).await?.expect(0)?)?, BTreeMap::new());
     }
     Ok(())
