@@ -10,6 +10,7 @@
 //! * [`ids`]: who and what, as types.
 //! * [`codes`]: the codes of requests, loans and languages, and the roles.
 //! * [`money`]: amounts in minor units.
+//! * [`text`]: what a text that people write may hold.
 //! * [`topics`]: where events are published, with their dead-letter twins.
 //! * [`version`]: what a write answers, so that its writer can ask for it to be shown.
 //! * [`auth`], [`customer`], [`request`], [`manager`], [`messenger`]: the
@@ -29,6 +30,7 @@ pub mod manager;
 pub mod messenger;
 pub mod money;
 pub mod request;
+pub mod text;
 pub mod topics;
 pub mod version;
 

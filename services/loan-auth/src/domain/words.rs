@@ -1,5 +1,7 @@
 //! Which names, numbers and passwords are taken.
 
+use ::events::text::check_line;
+
 /// The shortest login name.
 pub const USER_ID_CHARS_MIN: usize = 3;
 /// The longest login name: that of an e-mail address.
@@ -18,36 +20,25 @@ pub const PASSWORD_CHARS_MAX: usize = 128;
 /// Passwords that everybody tries first, one in a line, in lower case.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
 
-/// A text that a person can read and a database can keep: not blank, bounded,
-/// without control characters.
-///
-/// # Errors
-/// What is wrong with it, for the person who sent it.
-pub fn check_text(text: &str, chars_max: usize) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("must not be empty".to_owned());
-    }
-    // Counted lazily: the text may be as long as a body may be.
-    if text.chars().nth(chars_max).is_some() {
-        return Err(format!("must have at most {chars_max} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must not have control characters".to_owned());
-    }
-    Ok(())
-}
-
-/// A login name: one word.
+/// A new login name: one word of visible ASCII and Hangul. Of these letters the small
+/// and the capital ones are pairs, so that names which differ in nothing else are one
+/// (`ß`, `ς` and `ı` have no such pair), and none looks like another alphabet's.
 ///
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_user_id(text: &str) -> Result<(), String> {
-    check_text(text, USER_ID_CHARS_MAX)?;
+    check_line(text, USER_ID_CHARS_MAX)?;
     if text.chars().nth(USER_ID_CHARS_MIN - 1).is_none() {
         return Err(format!("must have at least {USER_ID_CHARS_MIN} characters"));
     }
     if text.chars().any(char::is_whitespace) {
         return Err("must not have spaces".to_owned());
+    }
+    let is_taken = |one: char| one.is_ascii_graphic() || matches!(one, '가'..='힣' | 'ㄱ'..='ㅣ');
+    if !text.chars().all(is_taken) {
+        return Err(
+            "must have letters a to z, digits, visible ASCII signs and Hangul only".to_owned()
+        );
     }
     Ok(())
 }
@@ -57,7 +48,7 @@ pub fn check_user_id(text: &str) -> Result<(), String> {
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_user_name(text: &str) -> Result<(), String> {
-    check_text(text, USER_NAME_CHARS_MAX)?;
+    check_line(text, USER_NAME_CHARS_MAX)?;
     // It is compared exactly at every request: nobody sees such a space.
     if text.trim() != text {
         return Err("must not begin or end with a space".to_owned());
@@ -70,7 +61,7 @@ pub fn check_user_name(text: &str) -> Result<(), String> {
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_mobile(text: &str) -> Result<(), String> {
-    check_text(text, MOBILE_CHARS_MAX)?;
+    check_line(text, MOBILE_CHARS_MAX)?;
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.() ".contains(&byte));
     if is_number && text.bytes().filter(u8::is_ascii_digit).count() >= 3 {
         Ok(())
@@ -84,7 +75,7 @@ pub fn check_mobile(text: &str) -> Result<(), String> {
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_email(text: &str) -> Result<(), String> {
-    check_text(text, EMAIL_CHARS_MAX)?;
+    check_line(text, EMAIL_CHARS_MAX)?;
     let parts = text.rsplit_once('@');
     let is_address = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     if is_address && !text.chars().any(char::is_whitespace) {
@@ -164,6 +155,38 @@ mod tests {
         assert!(check_user_name(&"유".repeat(100)).is_ok());
         assert!(check_user_name(&"유".repeat(101)).is_err());
         assert!(check_user_name(" 유").is_err());
+    }
+
+    // What is compared without regard to case must have one form of each case.
+    #[test]
+    fn a_login_name_has_no_letters_that_only_look_like_others() {
+        for good in [
+            "1@sk.com",
+            "Kim.Min-Su+loan@example.com",
+            "o'neil@x.kr",
+            "유은상",
+            "ㅋㅋㅋ99",
+            "a_b~c!",
+        ] {
+            assert_eq!(check_user_id(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "straße@x.kr",
+            "ΟΔΟΣ@x.kr",
+            "οδος@x.kr",
+            "ı@sk.com",
+            "İ@sk.com",
+            "ſam@sk.com",
+            "\u{212a}im@sk.com",
+            "аdmin@sk.com",
+            "ａdmin@sk.com",
+            "éva@sk.com",
+            "1@sk\u{200b}.com",
+            "1@sk.com\u{202e}",
+            "유\u{3164}은상",
+        ] {
+            assert!(check_user_id(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ::events::codes::RequestKind;
+use ::events::text::check_line;
 use ::events::{Amount, Currency, LoanId, LoanRequestId};
 use axum::extract::State;
 use common::http::Json;
@@ -16,7 +17,6 @@ use super::failure_shapes::{BodyFailures, ServerFailures, ServiceFailures};
 use super::{Api, ServiceCaller};
 use crate::config::Delay;
 use crate::domain::certification::Asked;
-use crate::domain::words::check_text;
 use crate::error::Error;
 use crate::store::certification::Refused;
 use crate::usecases::{
@@ -83,7 +83,7 @@ pub(super) struct Certify {
 impl Certify {
     fn check(&self) -> Result<(), Error> {
         let mut fields = Fields::default();
-        fields.check("requestName", check_text(&self.request_name, TEXT_CHARS_MAX));
+        fields.check("requestName", check_line(&self.request_name, TEXT_CHARS_MAX));
         for (field, text) in [
             ("accountNo", &self.account_no),
             ("userMobile", &self.user_mobile),
@@ -91,7 +91,7 @@ impl Certify {
             ("userName", &self.user_name),
         ] {
             if let Some(text) = text {
-                fields.check(field, check_text(text, TEXT_CHARS_MAX));
+                fields.check(field, check_line(text, TEXT_CHARS_MAX));
             }
         }
         let named =

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::events::text::check_line;
 use axum::Form;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
@@ -17,7 +18,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::customer_shapes::SecretText;
 use crate::domain::person::Person;
-use crate::domain::words::{USER_ID_CHARS_MAX, check_text};
+use crate::domain::words::USER_ID_CHARS_MAX;
 use crate::error::Error;
 use crate::usecases::{
     Attempt, Origin, Proof, Purpose, Renewal, Session, renew_session, start_session,
@@ -258,7 +259,7 @@ async fn log_in(
         asked.username.ok_or_else(|| TokenFailure::invalid_request("username is missing."))?;
     let password =
         asked.password.ok_or_else(|| TokenFailure::invalid_request("password is missing."))?.0;
-    check_text(&user_id, USER_ID_CHARS_MAX)
+    check_line(&user_id, USER_ID_CHARS_MAX)
         .map_err(|wrong| TokenFailure::invalid_request(format!("username {wrong}.")))?;
     let purpose = Purpose::LogIn;
     let attempt = Attempt { purpose, user_id, user_name: None, password, origin };

@@ -30,7 +30,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Register {
-    /// The login name, often an e-mail address; compared without regard to case.
+    /// The login name, often an e-mail address: visible ASCII characters and Hangul;
+    /// compared without regard to case.
     #[schema(min_length = 3, max_length = 254, example = "1@sk.com")]
     user_id: String,
     /// The name, as it must be given with every request.

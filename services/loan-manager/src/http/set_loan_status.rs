@@ -1,5 +1,6 @@
 //! `PATCH /loanManagers/{id}`: an officer's step.
 
+use ::events::text::check_paragraph;
 use ::events::{LoanRequestId, LoanStatus, version};
 use axum::extract::State;
 use axum::http::header::ETAG;
@@ -143,15 +144,9 @@ pub(super) async fn set_loan_status(
 fn comment_of(comment: Option<String>) -> Result<Option<String>, Problem> {
     let Some(comment) = comment else { return Ok(None) };
     let comment = comment.trim();
-    let wrong = |message: String| {
+    check_paragraph(comment, COMMENT_CHARACTERS_MAX).map_err(|message| {
         Problem::invalid("The body has wrong fields.").with_error("admComment", message)
-    };
-    if comment.chars().count() > COMMENT_CHARACTERS_MAX {
-        return Err(wrong(format!("must have at most {COMMENT_CHARACTERS_MAX} characters")));
-    }
-    if comment.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
-        return Err(wrong("must have no control characters but line breaks and tabs".to_owned()));
-    }
+    })?;
     Ok((!comment.is_empty()).then(|| comment.to_owned()))
 }
 

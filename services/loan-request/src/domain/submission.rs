@@ -1,5 +1,6 @@
 //! What a customer submits, and which values are taken.
 
+use ::events::text::check_line;
 use ::events::{Amount, CustomerId, LoanId, RequestKind};
 
 /// A request's name is shown in lists and messages.
@@ -60,32 +61,13 @@ pub fn caller(bearer: Option<&Bearer>, user_id: Option<&str>) -> String {
     }
 }
 
-/// A text of `1..=max` characters that a person can read: not blank, without
-/// control characters (which a database, a log or a screen would stumble over).
-///
-/// # Errors
-/// What is wrong with it, for the person who sent it.
-pub fn check_text(text: &str, max: usize) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("must not be empty".to_owned());
-    }
-    // Counted lazily: the text may be as long as a body may be.
-    if text.chars().nth(max).is_some() {
-        return Err(format!("must have at most {max} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must not have control characters".to_owned());
-    }
-    Ok(())
-}
-
 /// A telephone number, as people write them: digits with `+ - . ( )` and spaces
 /// between them.
 ///
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_mobile(text: &str) -> Result<(), String> {
-    check_text(text, MOBILE_CHARS_MAX)?;
+    check_line(text, MOBILE_CHARS_MAX)?;
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.() ".contains(&byte));
     if is_number && text.bytes().filter(u8::is_ascii_digit).count() >= 3 {
         Ok(())
@@ -99,7 +81,7 @@ pub fn check_mobile(text: &str) -> Result<(), String> {
 /// # Errors
 /// What is wrong with it, for the person who sent it.
 pub fn check_account(text: &str) -> Result<(), String> {
-    check_text(text, ACCOUNT_CHARS_MAX)?;
+    check_line(text, ACCOUNT_CHARS_MAX)?;
     let is_account = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"- ".contains(&byte));
     if is_account {
         Ok(())
@@ -113,16 +95,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-
-    #[test]
-    fn a_text_is_bounded_in_characters_and_readable() {
-        for good in ["Deposit", "전세자금", "a", &"가".repeat(100), "a b"] {
-            assert_eq!(check_text(good, 100), Ok(()), "{good}");
-        }
-        for bad in ["", " ", "\u{3000}", "a\0b", "a\nb", "\u{85}x", "\u{7f}", &"가".repeat(101)] {
-            assert!(check_text(bad, 100).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn numbers_are_taken_as_people_write_them() {

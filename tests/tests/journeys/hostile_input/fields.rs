@@ -51,9 +51,17 @@ const TEXTS: &[&str] = &[
     "<script>alert(1)</script>",
     "\u{202e}evil",
     "\u{feff}",
+    "zero\u{200b}width",
+    "soft\u{ad}hyphen",
+    "turned\u{2067}around",
+    "filled\u{3164}up",
     "null",
     "true",
 ];
+
+/// Of these characters those that are not seen, or turn the text around: no field
+/// takes them.
+const HIDDEN: [char; 6] = ['\u{202e}', '\u{feff}', '\u{200b}', '\u{ad}', '\u{2067}', '\u{3164}'];
 
 /// Amounts that look like one.
 const AMOUNTS: &[&str] = &[
@@ -125,6 +133,9 @@ fn is_harmless(tried: &Tried<'_>, field: &str, text: &str) -> bool {
     if text.is_empty() || PROOFS.contains(&field) {
         return true;
     }
+    if text.contains(HIDDEN) {
+        return false;
+    }
     let is_line = !text.trim().is_empty() && !text.chars().any(char::is_control);
     match field {
         // Several lines, or none.
@@ -186,7 +197,7 @@ pub(super) async fn are_kept(
         "유은상 \"의\" 대출",
         "🏦🇰🇷",
         "e\u{301}",
-        "\u{202e}abc",
+        "👩\u{200d}💻 ❤\u{fe0f}",
         "null",
         "0",
         &"가".repeat(100),

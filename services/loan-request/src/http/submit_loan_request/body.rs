@@ -2,6 +2,7 @@
 //! types of the fields are looked at here and not while the JSON is parsed.
 
 use ::events::codes::RequestKind;
+use ::events::text::check_line;
 use ::events::{Amount, LoanId};
 use common::config::Secret;
 use common::problem::Problem;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::domain::submission::{
     NAME_CHARS_MAX, PASSWORD_CHARS_MAX, Submission, USER_ID_CHARS_MAX, USER_NAME_CHARS_MAX,
-    check_account, check_mobile, check_text,
+    check_account, check_mobile,
 };
 
 /// What a customer submits. Unknown fields are ignored; an optional field that
@@ -62,7 +63,7 @@ impl NewLoanRequest {
         let mut fields = Fields::default();
         let kind = fields.kind(&self.request_id);
         let name =
-            fields.text("requestName", self.request_name, |text| check_text(text, NAME_CHARS_MAX));
+            fields.text("requestName", self.request_name, |text| check_line(text, NAME_CHARS_MAX));
         let amount = fields.amount(&self.amount_of_money);
         // An application has no loan yet: there both are unknown fields.
         let loan_id = match kind {
@@ -72,9 +73,9 @@ impl NewLoanRequest {
         let account_no = fields.optional_text("accountNo", self.account_no, check_account);
         let user_mobile = fields.optional_text("userMobile", self.user_mobile, check_mobile);
         let user_id = fields
-            .optional_text("userId", self.user_id, |text| check_text(text, USER_ID_CHARS_MAX));
+            .optional_text("userId", self.user_id, |text| check_line(text, USER_ID_CHARS_MAX));
         let user_name = fields.optional_text("userName", self.user_name, |text| {
-            check_text(text, USER_NAME_CHARS_MAX)
+            check_line(text, USER_NAME_CHARS_MAX)
         });
         let password = fields.optional_text("userPassword", self.user_password, check_password);
         fields.credentials(has_token, [&user_id, &user_name, &password]);

@@ -104,6 +104,7 @@ async fn a_wrong_body_says_what_is_wrong(pool: PgPool) {
         (json!({"loanStatus": "01", "admComment": 1}), "admComment"),
         (json!({"loanStatus": "01", "admComment": long}), "admComment"),
         (json!({"loanStatus": "01", "admComment": "a\u{0}b"}), "admComment"),
+        (json!({"loanStatus": "01", "admComment": "ok\u{202e}ko ton"}), "admComment"),
     ] {
         let answer = desk.patch(id, body.clone(), &[]).await;
         assert_eq!(answer.problem(), (422, "invalid"), "{body}");
