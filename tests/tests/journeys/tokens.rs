@@ -52,6 +52,7 @@ async fn forged_tokens_open_nothing() -> Result<()> {
     headers(&journey, &customer, &mut findings).await?;
     roles(&journey, &forger, &mut findings).await?;
     officers_do_not_apply(&journey, &officer, &mut findings).await?;
+    only_customers_apply(&journey, &forger, &mut findings).await?;
     the_officers_desk_is_closed(&journey, &customer, &mut findings).await?;
     inner::is_closed(&journey, &customer, &officer, &mut findings).await?;
     // Still there, with nothing that was not asked for: DELETE was among the routes.
@@ -229,6 +230,29 @@ async fn officers_do_not_apply(
             }
         }
     }
+    Ok(())
+}
+
+/// A token that is good, is a customer's own and does not say `customer` is no proof.
+async fn only_customers_apply(
+    journey: &Journey,
+    forger: &Forger,
+    findings: &mut Findings,
+) -> Result<()> {
+    let body = bearers_application();
+    let certified = "SELECT count(*) FROM loan_auth.certification WHERE outcome = 'certified'";
+    let before = journey.count(certified).await?;
+    for (door, client) in doors(journey, Service::LoanRequest)? {
+        for roles in [json!([]), json!(["officer"]), json!(["Customer"]), json!(["auditor"])] {
+            let token = forger.with_claim("roles", roles.clone());
+            let answer = apply(&client, &token, &body).await?;
+            findings.check(answer.status == 403, || {
+                format!("{roles} applies at {door}: {} {}", answer.status, answer.text)
+            });
+        }
+    }
+    let after = journey.count(certified).await?;
+    findings.check(before == after, || format!("{before} certifications became {after}"));
     Ok(())
 }
 
