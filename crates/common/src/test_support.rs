@@ -83,6 +83,7 @@ impl TestTokens {
             sub: subject,
             iat: now,
             exp: now + 600,
+            nbf: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
             name: name.map(ToOwned::to_owned),
             preferred_username: username.map(ToOwned::to_owned),

@@ -9,7 +9,8 @@ use uuid::Uuid;
 pub struct Claims {
     /// Who issued it.
     pub iss: String,
-    /// Whom it is for.
+    /// Whom it is for: one name. A list (RFC 7519 allows one) is not taken, even with
+    /// our name in it: what is good elsewhere too could have been caught there.
     pub aud: String,
     /// Whose it is: an internal id that is never given to another.
     pub sub: Uuid,
@@ -17,6 +18,9 @@ pub struct Claims {
     pub iat: i64,
     /// Until when, in seconds since 1970.
     pub exp: i64,
+    /// From when on, in seconds since 1970, if not at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     /// What its bearer may be.
     #[serde(default)]
     pub roles: Vec<String>,

@@ -53,6 +53,23 @@ fn a_token_ends_with_its_time_and_not_earlier() {
 }
 
 #[test]
+fn a_token_that_begins_later_is_refused_until_then() {
+    let (tokens, clock) = issuer();
+    let verifier = tokens.verifier();
+    let mut claims = tokens.claims(SUBJECT, &[], None, None);
+    claims.nbf = Some(clock.now().unix_timestamp() + 60);
+    let jwt = tokens.sign(&claims);
+    clock.advance(Duration::seconds(60 - CLOCK_SKEW_SECONDS - 1));
+    assert_eq!(verifier.verify(&jwt).unwrap_err(), TokenError::Invalid);
+    clock.advance(Duration::seconds(1));
+    assert!(verifier.verify(&jwt).is_ok());
+    claims.nbf = Some(i64::MIN);
+    assert!(verifier.verify(&tokens.sign(&claims)).is_ok());
+    claims.nbf = Some(i64::MAX);
+    assert!(verifier.verify(&tokens.sign(&claims)).is_err());
+}
+
+#[test]
 fn claims_that_are_wrong_or_absent_are_refused() {
     let (tokens, _) = issuer();
     let verifier = tokens.verifier();
@@ -63,8 +80,14 @@ fn claims_that_are_wrong_or_absent_are_refused() {
         ("iss", Value::Null),
         ("aud", json!("other")),
         ("aud", Value::Null),
+        ("aud", json!([])),
+        ("aud", json!([AUDIENCE])),
+        ("aud", json!([AUDIENCE, "other"])),
+        ("aud", json!({ AUDIENCE: true })),
+        ("iss", json!([ISSUER])),
         ("exp", Value::Null),
         ("exp", json!("tomorrow")),
+        ("nbf", json!("today")),
         ("sub", json!("not-an-id")),
         ("sub", Value::Null),
     ] {

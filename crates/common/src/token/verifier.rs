@@ -29,7 +29,7 @@ const UNKNOWN_KEY_WAIT: Duration = Duration::from_secs(2);
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not a token of this issuer for us, or changed on the way.
+    /// Not a token of this issuer for us, changed on the way, or not good yet.
     #[error("the token is not valid")]
     Invalid,
     /// It was valid once.
@@ -149,6 +149,10 @@ impl TokenVerifier {
         let now = self.0.clock.now().unix_timestamp();
         if token.claims.exp.saturating_add(CLOCK_SKEW_SECONDS) <= now {
             return Err(TokenError::Expired);
+        }
+        let begins = token.claims.nbf.unwrap_or(now);
+        if begins.saturating_sub(CLOCK_SKEW_SECONDS) > now {
+            return Err(TokenError::Invalid);
         }
         Ok(token.claims.into())
     }

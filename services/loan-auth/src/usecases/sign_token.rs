@@ -140,6 +140,7 @@ impl TokenSigner {
                 aud: self.0.audience.clone(),
                 sub: person.id.as_uuid(),
                 iat: now.unix_timestamp(),
+                nbf: None,
                 exp: (now + self.0.lifetimes.of(person.role)).unix_timestamp(),
                 roles: vec![role_name(person.role).to_owned()],
                 name: (person.role == Role::Officer).then(|| person.user_name.clone()),
