@@ -176,13 +176,13 @@ pub(super) const KINDS: &[Kind] = &[
         &[415],
         [
             "The body must be JSON",
-            "The Content-Type of the request is not application/json.",
-            "Send JSON with Content-Type: application/json.",
+            "The Content-Type of the request is not application/json, names another charset than UTF-8, or the body is compressed.",
+            "Send JSON in UTF-8 with Content-Type: application/json, without Content-Encoding.",
         ],
         [
             "JSON 본문 필요",
-            "요청의 Content-Type이 application/json이 아닙니다.",
-            "JSON을 Content-Type: application/json과 함께 보내 주십시오.",
+            "요청의 Content-Type이 application/json이 아니거나, UTF-8이 아닌 문자 집합을 가리키거나, 본문이 압축되어 있습니다.",
+            "UTF-8로 된 JSON을 Content-Encoding 없이 Content-Type: application/json과 함께 보내 주십시오.",
         ],
     ),
     kind(

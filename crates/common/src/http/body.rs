@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,7 +13,8 @@ use crate::problem::Problem;
 /// How deep arrays and objects of a body may be nested.
 pub const DEPTH_MAX: usize = 32;
 
-/// A JSON body. As an extractor it answers 415 (not JSON by its type), 400 (not
+/// A JSON body. As an extractor it answers 415 (not JSON by its type, in another
+/// charset than UTF-8, or compressed), 400 (not
 /// JSON, not UTF-8, nested too deep), 413 (too large) or 422 (JSON, but not what
 /// is asked for, with the field in `errors`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,9 +28,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
+        check_type(request.headers())?;
         let body = read(request).await?;
         parse(&body).map(Self)
     }
@@ -47,15 +46,40 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return false;
-    };
-    let essence = value.to_str().unwrap_or_default();
-    let essence = essence.split(';').next().unwrap_or_default().trim();
-    let essence = essence.to_ascii_lowercase();
-    essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
+/// Whether the bytes of the body are to be read as JSON, by what its headers say.
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_coded = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if is_coded {
+        let told = "The body must be sent as it is, without a Content-Encoding.";
+        let identity = HeaderValue::from_static("identity");
+        return Err(unsupported(told).with_header(header::ACCEPT_ENCODING, identity));
+    }
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parts = media_type.unwrap_or_default().split(';');
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if !is_json {
+        return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let charsets = parts.filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    // ASCII is UTF-8, too.
+    let is_utf_8 =
+        |name: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|one| one.eq_ignore_ascii_case(name));
+    if !charsets.into_iter().all(is_utf_8) {
+        return Err(unsupported("JSON is read as UTF-8, and as no other charset."));
+    }
+    Ok(())
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
 }
 
 async fn read(request: Request) -> Result<Bytes, Problem> {

@@ -32,13 +32,25 @@ async fn handler(Json(form): Json<Form>) -> Json<Value> {
 }
 
 async fn send(media_type: Option<&str>, body: Body) -> (StatusCode, Value) {
-    let router = Router::new().route("/forms", post(handler));
-    let router = test_layers(router, TestTokens::new().verifier());
     let mut request = http::Request::post("/forms");
     if let Some(media_type) = media_type {
         request = request.header(header::CONTENT_TYPE, media_type);
     }
-    let response = router.oneshot(request.body(body).unwrap()).await.unwrap();
+    answered(request.body(body).unwrap()).await
+}
+
+async fn send_coded(media_type: &str, coding: Option<&str>) -> (StatusCode, Value) {
+    let mut request = http::Request::post("/forms").header(header::CONTENT_TYPE, media_type);
+    if let Some(coding) = coding {
+        request = request.header(header::CONTENT_ENCODING, coding);
+    }
+    answered(request.body(Body::from(r#"{"name":"x"}"#)).unwrap()).await
+}
+
+async fn answered(request: http::Request<Body>) -> (StatusCode, Value) {
+    let router = Router::new().route("/forms", post(handler));
+    let router = test_layers(router, TestTokens::new().verifier());
+    let response = router.oneshot(request).await.unwrap();
     let status = response.status();
     let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap())
@@ -67,6 +79,39 @@ async fn another_media_type_is_415() {
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type:?}");
         assert_eq!(body["code"], "unsupported-media-type");
         assert_eq!(body["instance"], "/forms");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_another_charset_or_compressed_is_415_and_says_so() {
+    for (media_type, coding) in [
+        ("application/json; charset=utf-16", None),
+        ("application/json;charset=\"euc-kr\"", None),
+        ("application/json; charset=utf-8; charset=utf-16", None),
+        ("application/json; CharSet=ISO-8859-1", None),
+        ("application/json", Some("gzip")),
+        ("application/json", Some("identity, gzip")),
+        ("application/json", Some("br")),
+        ("application/json", Some("")),
+    ] {
+        let (status, problem) = send_coded(media_type, coding).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type} {coding:?}");
+        assert_eq!(problem["code"], "unsupported-media-type");
+        let wanted = if coding.is_some() { "Content-Encoding" } else { "UTF-8" };
+        assert!(problem["detail"].as_str().unwrap().contains(wanted), "{problem}");
+    }
+    for (media_type, coding) in [
+        ("application/json; charset=UTF-8", Some("identity")),
+        ("application/json;charset=\"utf-8\"; v=1", None),
+        ("application/json; charset=utf8", None),
+        ("application/json; charset=us-ascii", Some("Identity")),
+        ("application/json; boundary=x", None),
+    ] {
+        assert_eq!(
+            send_coded(media_type, coding).await.0,
+            StatusCode::OK,
+            "{media_type} {coding:?}"
+        );
     }
 }
 
