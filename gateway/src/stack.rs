@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::HeaderValue;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use tokio::time::{Instant, timeout};
 use tower::util::option_layer;
 use tower::{Service, ServiceBuilder};
@@ -109,7 +109,12 @@ impl Step for Observe {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             edge.meters.answered(found, response.status(), started.elapsed());
-            Ok(rescue::finish(response, &uri, &trace))
+            let mut response = rescue::finish(response, &uri, &trace);
+            // Nobody is to guess that what was sent as data is a page.
+            response
+                .headers_mut()
+                .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            Ok(response)
         };
         Box::pin(tracing::Instrument::instrument(measured, span))
     }

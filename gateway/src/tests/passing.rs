@@ -35,6 +35,7 @@ async fn every_route_and_method_goes_where_the_table_says() {
                 .await
                 .unwrap();
             let pair = format!("{method} {path}");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{pair}");
             match (find(method, path), route.goal) {
                 (Found::Route(_), Goal::Upstream(upstream)) => {
                     assert_eq!(response.status(), 200, "{pair}");
