@@ -94,9 +94,10 @@ impl Edge {
             let value = headers.get(name).filter(|_| is_trusted)?.to_str().ok()?;
             value.split(',').next().map(str::trim)
         };
+        // The request line's own, where it names one, wins over the header (RFC 9112, 3.2.2).
         let host = forwarded("x-forwarded-host")
-            .or_else(|| headers.get(header::HOST)?.to_str().ok())
             .or(authority)
+            .or_else(|| headers.get(header::HOST)?.to_str().ok())
             .unwrap_or_default();
         let scheme = match forwarded("x-forwarded-proto") {
             Some("https") => "https",

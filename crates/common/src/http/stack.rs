@@ -62,6 +62,8 @@ pub fn stack(router: Router, parts: Stack) -> Router {
         // A bug in one request must not end the others. Inside the trace, so that
         // it is logged with its trace id.
         .layer(CatchPanicLayer::custom(after_panic))
+        // What two programs could read as two requests is nobody's.
+        .layer(from_fn(one_host))
         // One span, one log line and one measurement for each request.
         .layer(from_fn(trace::middleware))
         // An id that the caller can quote; the caller's own where it has one.
@@ -118,6 +120,16 @@ impl MakeRequestId for NewRequestId {
         let id = self.0.new_id().to_string();
         HeaderValue::from_str(&id).ok().map(RequestId::new)
     }
+}
+
+/// Refuses a request that names its host twice (RFC 9112, 3.2): whoever stands before
+/// us may have believed the other one.
+async fn one_host(request: Request, next: Next) -> Response {
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        let told = "There is more than one Host header.";
+        return Problem::new(StatusCode::BAD_REQUEST, "ambiguous-request", told).into_response();
+    }
+    next.run(request).await
 }
 
 /// A caller's request id comes back and stands in our logs: only a short and

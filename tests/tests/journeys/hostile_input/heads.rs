@@ -94,6 +94,7 @@ async fn two_readings(url: &str, service: Service, findings: &mut Findings) -> R
             post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", &both),
         ),
         ("a part without end", post("Transfer-Encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n")),
+        ("two hosts", get("/actuator/health", "Host: other.example\r\n")),
         ("a folded header", get("/actuator/health", "X-A: 1\r\n X-B: 2\r\n")),
         ("a space before the colon", get("/actuator/health", "Content-Length : 5\r\n")),
         ("a name with a NUL", get("/actuator/health", "X\0A: 1\r\n")),

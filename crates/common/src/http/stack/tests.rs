@@ -117,6 +117,22 @@ async fn tests_have_a_peer_and_a_host_unless_they_bring_them() {
 }
 
 #[tokio::test]
+async fn two_hosts_are_refused_and_the_request_lines_own_wins_over_the_headers() {
+    let response = get_with("/ok", &[("host", "localhost"), ("host", "127.0.0.1")]).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let problem = problem(response).await;
+    assert_eq!(
+        (&problem["code"], &problem["instance"]),
+        (&"ambiguous-request".into(), &"/ok".into())
+    );
+    // RFC 9112, 3.2.2.
+    let evil = get_with("http://evil.example/who", &[("host", "localhost")]).await;
+    assert_eq!(evil.status(), StatusCode::MISDIRECTED_REQUEST);
+    let ours = get_with("http://127.0.0.1/who", &[("host", "evil.example")]).await;
+    assert_eq!(text(ours).await, "127.0.0.1 http://127.0.0.1/x");
+}
+
+#[tokio::test]
 async fn an_unknown_caller_is_a_401_problem() {
     let response = get_with("/me", &[]).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
