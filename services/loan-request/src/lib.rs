@@ -80,7 +80,7 @@ mod tests {
                 ("list_loan_requests".to_owned(), "200 400 401 403 421 500 503".to_owned()),
                 (
                     "submit_loan_request".to_owned(),
-                    "201 202 400 401 403 404 409 413 415 421 422 429 500 503".to_owned()
+                    "201 202 400 401 403 404 409 413 415 421 422 429 500 503 504".to_owned()
                 ),
             ])
         );

@@ -68,10 +68,11 @@ pub(super) async fn list_loan_auths(
         None => Start::Offset(request.offset()),
     };
     let pool = api.db.pool();
+    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    let total = certification::count(pool, scope, Total::COUNT_LIMIT).await?;
     // One more than asked for tells whether there is a next page.
     let mut rows =
         certification::list(pool, scope, newest_first, start, request.limit() + 1).await?;
-    let total = certification::count(pool, scope, Total::COUNT_LIMIT).await?;
     let next = if rows.len() > request.size as usize {
         rows.truncate(request.size as usize);
         rows.last().map(|last| {

@@ -98,9 +98,10 @@ pub(super) async fn list_loan_managers(
         None => Start::Offset(request.offset()),
     };
     let pool = state.db.pool();
+    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    let total = Total::counted(item::count(pool, &filter, Total::COUNT_LIMIT).await?);
     // One more than is shown tells whether there is a next page.
     let mut items = item::list(pool, &filter, newest_first, start, request.limit() + 1).await?;
-    let total = Total::counted(item::count(pool, &filter, Total::COUNT_LIMIT).await?);
     let next = cut(&mut items, request.size as usize);
     let items = items.into_iter().map(|item| resource(item, &base)).collect();
     let address = base.join(&address_of(&query));

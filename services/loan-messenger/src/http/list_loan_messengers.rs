@@ -127,10 +127,11 @@ pub(super) async fn list_loan_messengers(
         None => Start::Offset(request.offset()),
     };
     let pool = api.db.pool();
+    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    let total = store::message::count(pool, scope).await?;
     // One more than asked for tells whether there is a next page.
     let mut messages =
         store::message::list(pool, scope, newest_first, start, request.limit() + 1).await?;
-    let total = store::message::count(pool, scope).await?;
     let next = if messages.len() > request.size as usize {
         messages.truncate(request.size as usize);
         messages.last().map(|last| Cursor::encode(&last.position))

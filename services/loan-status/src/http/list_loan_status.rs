@@ -131,10 +131,11 @@ pub(super) async fn list_loan_status(
     let applied = until_shown(&api, viewer, asked).await?;
     let pool = api.db.pool();
     let epoch = store::feed_counter::position(pool).await?.epoch;
+    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    let total = store::entry::count(pool, scope).await?;
     // One more than asked for tells whether there is a next page.
     let mut entries =
         store::entry::list(pool, scope, newest_first, start, request.limit() + 1).await?;
-    let total = store::entry::count(pool, scope).await?;
     let next = if entries.len() > request.size as usize {
         entries.truncate(request.size as usize);
         entries.last().map(|last| Cursor::encode(&last.id))
