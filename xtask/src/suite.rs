@@ -62,7 +62,7 @@ fn steps(options: &Options) -> Vec<Step> {
     };
     let kafka = Step::new(
         "journeys on Apache Kafka",
-        "target/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- journey:: certification:: isolation:: scale_out:: rebuild::damage",
+        "target/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- journey:: certification:: isolation:: relay_fence:: scale_out:: rebuild::damage",
     )
     .env("JOURNEYS_KAFKA", "apache")
     .unless(kafka_missing);

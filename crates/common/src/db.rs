@@ -32,9 +32,10 @@ pub const LOCK_TIMEOUT_MS: u64 = 10_000;
 
 /// The time after which PostgreSQL ends a session that has begun a transaction and
 /// says nothing, unless the address of the database says otherwise: that of a process
-/// that was stopped, or whose machine is gone. Its locks are free then. Nothing here
+/// that was stopped, or whose machine is gone. Its locks are free then. Nothing
 /// waits for anything but the database within a transaction, so a busy machine does
-/// not look like that; and it is half of [`LOCK_TIMEOUT_MS`], so whoever waits for
+/// not look like that (a rebuild's swap waits for Kafka, and has a limit of its own);
+/// and it is half of [`LOCK_TIMEOUT_MS`], so whoever waits for
 /// such a lock gets it.
 pub const IDLE_IN_TRANSACTION_TIMEOUT_MS: u64 = 5_000;
 

@@ -26,6 +26,8 @@ pub mod logs;
 pub mod outbound;
 pub mod outbox;
 pub mod problem;
+#[cfg(all(feature = "sabotage", not(debug_assertions)))]
+compile_error!("`sabotage` breaks promises on demand; it is for the checker's own check alone");
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod service;

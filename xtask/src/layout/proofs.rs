@@ -29,7 +29,7 @@ fn missing(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
             names_any = true;
             match read(&file) {
                 None => findings.push(format!("{PAGE}:{number}: there is no file {file}")),
-                Some(text) if !text.contains(&format!("fn {test}(")) => {
+                Some(text) if !has_test(&text, test) => {
                     findings.push(format!("{PAGE}:{number}: there is no test {test} in {file}"));
                 }
                 Some(_) => {}
@@ -40,6 +40,19 @@ fn missing(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
         findings.push(format!("{PAGE}: names no test"));
     }
     findings
+}
+
+/// Whether there is such a function, and it is a test that is run.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        let is_it = !line.starts_with("//") && line.contains(&format!("fn {name}("));
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        let attributes: Vec<&&str> = above.collect();
+        is_it
+            && attributes.iter().any(|one| one.contains("test"))
+            && !attributes.iter().any(|one| one.contains("ignore"))
+    })
 }
 
 /// The tests that a line names as `path/of/a_file.rs::name`: the file and the name.
@@ -60,7 +73,9 @@ mod tests {
 
     /// There is one file, and one test in it.
     fn read(file: &str) -> Option<String> {
-        (file == "tests/notes.rs").then(|| "async fn a_note_is_kept(pool: PgPool) {".to_owned())
+        let text = "#[sqlx::test]\nasync fn a_note_is_kept(pool: PgPool) {\n#[test]\n#[ignore]\n\
+                    fn a_note_is_lost() {\nfn a_helper() {\n// fn a_note_was() {";
+        (file == "tests/notes.rs").then(|| text.to_owned())
     }
 
     #[test]
@@ -68,6 +83,14 @@ mod tests {
         let page = "Kept: `tests/notes.rs::a_note_is_kept`, 그리고 `src/notes.rs`.\n\
             | kept | `tests/notes.rs::a_note_is_kept` |\n";
         assert_eq!(missing(page, read), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_helper_and_what_is_not_run_are_no_tests() {
+        let (text, none) =
+            (read("tests/notes.rs").unwrap(), ["a_helper", "a_note_is_lost", "a_note_was"]);
+        assert!(has_test(&text, "a_note_is_kept"));
+        assert!(none.into_iter().all(|name| !has_test(&text, name)));
     }
 
     #[test]

@@ -129,6 +129,10 @@ pub(super) async fn work(
         };
     if !is_done {
         for one in &handled {
+            if let Some((attempts, reason)) = suspicion.found_against(one.1.id) {
+                rejected.push(Rejected { index: one.0, reason, attempts });
+                continue;
+            }
             match alone(db, subscriptions, one).await? {
                 Alone::Done => {}
                 Alone::Rejected(reason, attempts) => {
@@ -143,6 +147,7 @@ pub(super) async fn work(
                     match suspicion.judge(db, subscriptions, one.1, &others).await {
                         Verdict::Event(attempts) => {
                             let reason = HandlerError::Database(error).reason();
+                            suspicion.find(one.1.id, attempts, &reason);
                             rejected.push(Rejected { index: one.0, reason, attempts });
                         }
                         Verdict::Waits => return Err(error.into()),

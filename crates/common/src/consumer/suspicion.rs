@@ -57,6 +57,9 @@ pub(super) struct Suspicion {
     times: HashMap<Uuid, Times>,
     /// Those that were asked and did not get through. Others are asked first.
     slow: HashSet<Uuid>,
+    /// Those that it was held against for the last time, with how often and why. If
+    /// the batch is begun anew for another's sake, they need not be tried again.
+    found: HashMap<Uuid, (u32, String)>,
 }
 
 /// How often in a row it was held against an event.
@@ -97,10 +100,21 @@ impl Suspicion {
         !self.times.is_empty()
     }
 
+    /// It is the event, for this batch.
+    pub(super) fn find(&mut self, event: Uuid, attempts: u32, reason: &str) {
+        self.found.insert(event, (attempts, reason.to_owned()));
+    }
+
+    /// How often it was tried, and what is wrong with it, if it is the event.
+    pub(super) fn found_against(&self, event: Uuid) -> Option<(u32, String)> {
+        self.found.get(&event).cloned()
+    }
+
     /// Forgets everything: the batch is done.
     pub(super) fn clear(&mut self) {
         self.times.clear();
         self.slow.clear();
+        self.found.clear();
     }
 
     /// Looks around after `event` was cut off.

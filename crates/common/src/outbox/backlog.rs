@@ -12,7 +12,8 @@ pub(super) const COUNT_MAX: i64 = 100_000;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backlog {
-    /// Events that the broker has not acknowledged, counted up to 100,000.
+    /// Events that do not count as sent, counted up to 100,000: the broker has not
+    /// acknowledged them, or their transaction with it is still open.
     pub unsent: i64,
     /// For how long the oldest of them has waited; 0 without one.
     pub oldest_unsent_seconds: f64,

@@ -254,6 +254,7 @@ impl Relay {
                     Err(interruption) => return Err(interruption.into()),
                 };
                 note_refused(&rows, sent.refused, &mut stuck);
+                sent.acknowledged.iter().for_each(|place| self.observe(&rows[*place]));
                 #[cfg(feature = "sabotage")]
                 if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
                     continue;
@@ -311,7 +312,6 @@ impl Relay {
         answer(rows::mark_sent(connection, &ids)).await?;
         for row in &rows {
             stuck.passed(row);
-            self.count(row);
         }
         Ok(())
     }
@@ -330,7 +330,8 @@ impl Relay {
         Ok(())
     }
 
-    fn count(&self, row: &Row) {
+    /// The broker has it, and consumers see it.
+    fn observe(&self, row: &Row) {
         metrics::counter!("outbox_sent_total", "topic" => row.topic.clone()).increment(1);
         let waited = self.clock.now() - row.created_at;
         metrics::histogram!("outbox_delay_seconds").record(waited.as_seconds_f64().max(0.0));

@@ -22,6 +22,8 @@ pub(super) type Waiting = (String, Option<String>);
 
 #[derive(Debug)]
 struct Wait {
+    /// The event that was refused.
+    id: i64,
     until: Instant,
     pause: Duration,
 }
@@ -49,14 +51,20 @@ impl Stuck {
         };
         let before = self.0.get(&waiting).map(|wait| wait.pause);
         let pause = before.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
-        self.0.insert(waiting, Wait { until: Instant::now() + pause, pause });
+        let until = Instant::now() + pause;
+        self.0.insert(waiting, Wait { id: row.id, until, pause });
     }
 
-    /// The broker has this row: nothing waits for it any more.
+    /// The broker has this row: nothing waits for it any more. One from before what was
+    /// refused says nothing about that: it may have been on its way already.
     pub(super) fn passed(&mut self, row: &Row) {
-        if !self.0.is_empty() {
-            self.remove(&(row.topic.clone(), Some(row.key.clone())));
-            self.remove(&(row.topic.clone(), None));
+        if self.0.is_empty() {
+            return;
+        }
+        for waiting in [(row.topic.clone(), Some(row.key.clone())), (row.topic.clone(), None)] {
+            if self.0.get(&waiting).is_some_and(|wait| wait.id <= row.id) {
+                self.remove(&waiting);
+            }
         }
     }
 
@@ -105,6 +113,18 @@ mod tests {
         stuck.add(&row, Fault::Message);
         tokio::time::advance(PAUSE_MIN).await;
         assert!(stuck.due().is_some(), "it begins anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_on_its_way_before_frees_nothing() {
+        let (mut stuck, mut refused) = (Stuck::default(), Row::for_test("notes", "a"));
+        let before = Row::for_test("notes", "a");
+        refused.id = before.id + 1;
+        stuck.add(&refused, Fault::Message);
+        stuck.passed(&before);
+        assert_eq!(stuck.keys().collect::<Vec<_>>(), [("notes", "a")]);
+        stuck.passed(&refused);
+        assert_eq!(stuck.keys().count(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -102,9 +102,13 @@ impl From<Error> for TokenFailure {
     fn from(error: Error) -> Self {
         // The one place that knows all failures, and logs them.
         let problem = Problem::from(error);
-        // OAuth has no word for what may have been done, and asking again is right then too.
-        let passing = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_GATEWAY];
-        if passing.contains(&problem.status()) {
+        if problem.status() == StatusCode::BAD_GATEWAY {
+            // A refresh token that was renewed after all counts as stolen when it is shown
+            // again, so nobody is told to.
+            let said = "It is not known whether the token was issued. Log in with the password.";
+            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", said);
+        }
+        if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             let failure = Self::new(status, "temporarily_unavailable", problem.detail());
             return Self { retry_after: Some(Duration::from_secs(1)), ..failure };

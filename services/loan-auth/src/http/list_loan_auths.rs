@@ -68,7 +68,7 @@ pub(super) async fn list_loan_auths(
         None => Start::Offset(request.offset()),
     };
     let pool = api.db.pool();
-    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    // Counted before: what comes meanwhile is shown rather than counted and missing.
     let total = certification::count(pool, scope, Total::COUNT_LIMIT).await?;
     // One more than asked for tells whether there is a next page.
     let mut rows =

@@ -98,7 +98,7 @@ pub(super) async fn list_loan_managers(
         None => Start::Offset(request.offset()),
     };
     let pool = state.db.pool();
-    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    // Counted before: what comes meanwhile is shown rather than counted and missing.
     let total = Total::counted(item::count(pool, &filter, Total::COUNT_LIMIT).await?);
     // One more than is shown tells whether there is a next page.
     let mut items = item::list(pool, &filter, newest_first, start, request.limit() + 1).await?;

@@ -127,7 +127,7 @@ pub(super) async fn list_loan_messengers(
         None => Start::Offset(request.offset()),
     };
     let pool = api.db.pool();
-    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    // Counted before: what comes meanwhile is shown rather than counted and missing.
     let total = store::message::count(pool, scope).await?;
     // One more than asked for tells whether there is a next page.
     let mut messages =

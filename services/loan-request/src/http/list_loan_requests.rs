@@ -72,7 +72,7 @@ pub(super) async fn list_loan_requests(
         None => Start::Offset(page.offset()),
     };
     let pool = desk.db.pool();
-    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    // Counted before: what comes meanwhile is shown rather than counted and missing.
     let total = Total::counted(loan_request::count(pool, viewer).await?);
     // One more than is shown tells whether there is a next page.
     let mut found = loan_request::list(pool, viewer, newest_first, start, page.limit() + 1).await?;

@@ -131,7 +131,7 @@ pub(super) async fn list_loan_status(
     let applied = until_shown(&api, viewer, asked).await?;
     let pool = api.db.pool();
     let epoch = store::feed_counter::position(pool).await?.epoch;
-    // Counted before: rows that come meanwhile are shown, and none is counted that is not.
+    // Counted before: what comes meanwhile is shown rather than counted and missing.
     let total = store::entry::count(pool, scope).await?;
     // One more than asked for tells whether there is a next page.
     let mut entries =

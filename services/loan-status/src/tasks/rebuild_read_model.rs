@@ -197,7 +197,8 @@ impl Rebuilder {
             });
             self.with_signs(rebuild, assuming).await?;
         }
-        if plan.from_owner {
+        // What is to be dropped is not to be taken over from what is served.
+        if plan.from_owner && !plan.drop_surplus {
             let assuming =
                 shadow.in_tx("assume_loans", async |tx| store::shadow::assume_loans(tx).await);
             self.with_signs(rebuild, assuming).await?;

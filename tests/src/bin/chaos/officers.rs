@@ -148,7 +148,12 @@ impl Officer {
                     self.bank.ledger.surprise(what);
                     return false;
                 }
-                // A 503 of the manager may come of a commit whose answer was lost.
+                // Nothing was done.
+                Ok(answer) if matches!(answer.status, 429 | 503) => {
+                    if self.is_over(until) {
+                        return false;
+                    }
+                }
                 _ => {
                     unclear = true;
                     if self.is_over(until) {

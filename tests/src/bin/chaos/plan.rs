@@ -12,7 +12,7 @@ const LEAD_MS: u64 = 3_000;
 const RECOVERY_MS: u64 = 3_000;
 /// The second of two faults at once begins so long after the first.
 const SECOND_AFTER_MS: u64 = 2_500;
-/// From this length on, some stops outlast the relay's session with the database.
+/// From this length on, some stops outlast whatever a request may take.
 const LONG_RUN_SECONDS: u64 = 600;
 
 /// What a schedule is made from.

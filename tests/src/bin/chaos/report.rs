@@ -88,6 +88,9 @@ impl Report {
             && self.failures.is_empty()
             && self.quiet_after_seconds.is_some()
             && self.numbers.accepted > 0
+            // A log that tells nothing proves nothing.
+            && self.numbers.worked_on > 0
+            && self.ended_by_themselves.is_empty()
             && self.recoveries.iter().all(|one| one.recovered_after_seconds.is_some())
     }
 

@@ -1,6 +1,7 @@
 //! One run: start, load, break and heal by the schedule, heal all, wait until
 //! it is quiet, compare.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -60,6 +61,10 @@ pub(crate) async fn run(order: &Order) -> Result<Report> {
     for line in &order.left_out {
         println!("left out: {line}");
     }
+    let planned: BTreeSet<String> = schedule.iter().map(Step::name).collect();
+    let asked = order.asked.bundles.iter().map(ToString::to_string);
+    let unplanned: Vec<String> = asked.filter(|name| !planned.contains(name)).collect();
+    println!("{} of {} faults are in it", planned.len(), planned.len() + unplanned.len());
     let mut report = Report {
         command: order.command.clone(),
         seed: order.asked.seed,
@@ -67,6 +72,7 @@ pub(crate) async fn run(order: &Order) -> Result<Report> {
         left_out: order.left_out.clone(),
         ..Report::default()
     };
+    report.left_out.extend(unplanned.iter().map(|name| format!("{name} (no time for it)")));
     println!("starting PostgreSQL, the broker and the processes …");
     let mut system = System::start(&order.shape).await?;
     let (bank, errands) = Bank::open(&system.links.front()?).await?;
