@@ -15,7 +15,7 @@ use crate::links::Links;
 /// What runs as the broker.
 #[derive(Debug)]
 pub(crate) enum Cluster {
-    Embedded { broker: Broker, _ports: PortBlock },
+    Embedded { broker: Box<Broker>, _ports: PortBlock },
     Apache(ApacheKafka),
 }
 
@@ -49,7 +49,7 @@ impl Cluster {
         };
         let broker = Broker::start(&settings).await?;
         links.lead_to_broker(0, &address.to_string());
-        Ok(Self::Embedded { broker, _ports: ports })
+        Ok(Self::Embedded { broker: Box::new(broker), _ports: ports })
     }
 
     /// Past the proxies, for the checker.

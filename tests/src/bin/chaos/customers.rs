@@ -139,7 +139,7 @@ impl Bank {
             amount: 1_000,
             loan: None,
             keyed: false,
-            by_token: number % 2 == 0,
+            by_token: number.is_multiple_of(2),
             wrong_password: false,
             number,
         };

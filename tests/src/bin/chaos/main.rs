@@ -4,7 +4,7 @@
 //!
 //! * [`faults`]: what can be broken. [`plan`]: when; a pure function of the seed.
 //! * [`system`], [`cluster`], [`links`], [`disks`], [`clocks`]: what is broken.
-//! * [`inject`]: how.
+//! * [`inject`] says how.
 //! * [`customers`], [`officers`]: the load. [`ledger`]: what they were told.
 //! * [`held`], [`logs`]: what the services hold. [`judge`]: the comparison.
 //! * [`run`], [`report`]: all of it in its order, and what came of it.
