@@ -135,7 +135,17 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
 
 fn execute(root: &Path, step: &Step) -> Result<bool> {
     let (program, arguments) = step.command.split_first().context("a step without a command")?;
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    // What cargo tells this program of itself would be told to the programs that it
+    // starts; build scripts that look at it would compile all that stands on them anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
+        }) {
+            command.env_remove(name);
+        }
+    }
+    let status = command
         .args(arguments)
         .envs(step.env.iter().copied())
         .current_dir(root)

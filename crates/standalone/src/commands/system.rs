@@ -108,6 +108,7 @@ pub(crate) fn up(arguments: &Up) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn down(system: &Where) -> anyhow::Result<ExitCode> {
     block_on(supervisor::down(&system.dir()?))?;
+    println!("the data are kept");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,7 +28,7 @@ pub async fn down(data: &DataDir) -> anyhow::Result<()> {
     for name in leftovers::stop(data).await? {
         println!("{name} was left from an earlier run and is stopped");
     }
-    println!("nothing runs any more; the data are kept");
+    println!("nothing runs any more");
     Ok(())
 }
 
