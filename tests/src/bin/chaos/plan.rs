@@ -104,7 +104,7 @@ fn step(at_ms: u64, bundle: &Bundle, long: bool, dice: &mut Dice) -> Step {
 
 /// How long it is left broken. The figures it is measured by: 610 ms for a
 /// certification, 10 s for a consumer's session and for the relay's patience
-/// with the database, 30 s for the relay's session and for a request.
+/// with the database, 5 s for the relay's lease, 30 s for a request.
 fn lasts_ms(fault: Fault, long: bool, dice: &mut Dice) -> u64 {
     match fault {
         Fault::Kill(_) => dice.between(500, 3_500),
