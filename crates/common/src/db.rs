@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
@@ -52,6 +52,10 @@ pub const TCP_KEEPALIVE_SECONDS: u64 = 30;
 /// after [`TCP_USER_TIMEOUT_MS`].
 pub const TCP_KEEPALIVE_INTERVAL_SECONDS: u64 = 5;
 
+/// A pooled connection that was used within this time is taken to be alive; any other
+/// is asked first, which is a round trip. One that is given back is asked then as well.
+const TRUSTED_WHILE_IDLE: Duration = Duration::from_secs(1);
+
 const RETRY_PAUSE_MS: u64 = 5;
 
 /// The service's database. Cloning is cheap.
@@ -70,6 +74,15 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(settings.database_pool_max)
             .acquire_timeout(Duration::from_secs(POOL_ACQUIRE_SECONDS))
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TRUSTED_WHILE_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         Ok(Self::from_pool(pool))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
@@ -192,17 +193,23 @@ impl Session<'_> {
                 }
             }
         }
-        let until = Instant::now() + self.consumer.settings.linger;
+        let linger = self.consumer.settings.linger;
+        let until = Instant::now() + linger;
         while batch.len() < batch_max {
-            let read = timeout_at(until, self.kafka.recv()).await;
+            let read = if linger.is_zero() {
+                // A timer waits for a millisecond at least.
+                self.kafka.recv().now_or_never()
+            } else {
+                timeout_at(until, self.kafka.recv()).await.ok()
+            };
             self.look_around(&mut batch);
             match read {
-                Ok(Ok(message)) => batch.push(Incoming::new(message.detach())),
-                Ok(Err(error)) => {
+                Some(Ok(message)) => batch.push(Incoming::new(message.detach())),
+                Some(Err(error)) => {
                     self.read_error(error)?;
                     break;
                 }
-                Err(_) => break,
+                None => break,
             }
         }
         Ok(Some(batch))

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::rows::Row;
 
 /// How long a transaction is held open for what comes next. Ending one takes about
-/// as long as sending does, and meanwhile nothing is sent; our consumers see a
-/// message before its end. What was sent in one that never ends is sent again.
-const OPEN_MAX: Duration = Duration::from_millis(200);
+/// as long as sending does, and meanwhile nothing is sent; and each partition's first
+/// message in one waits until the broker knows of it. Our consumers see a message
+/// before its end. What was sent in one that never ends is sent again.
+const OPEN_MAX: Duration = Duration::from_secs(1);
 
 /// The events of the open transaction, in the order of sending. The broker has
 /// them, and they do not count as sent before its end.

@@ -158,6 +158,11 @@ impl Fetch {
         {
             return Ok(found(asked.partition, end, None));
         }
+        if let Some(end) = self.arrivals.end(&key)
+            && let Some(newest) = self.arrivals.newest(&key, offset, PARTITION_BYTES_MAX as usize)
+        {
+            return Ok(found(asked.partition, end, Some(newest)));
+        }
         let topition = Topition::new(topic, asked.partition);
         let stage = self.storage.offset_stage(&topition).await?;
         let end = stage.high_watermark();

@@ -8,6 +8,7 @@
 //! is bound before anything else so that a taken port is one clear line.
 
 mod arrivals;
+mod deletions;
 mod fetch;
 mod groups;
 mod leaders;
@@ -93,8 +94,9 @@ pub async fn serve(
     let parts = Parts {
         groups: Controller::with_storage(storage.clone())?,
         fetch: Fetch::new(storage.clone(), arrivals.clone()),
-        produce: Produce { storage: storage.clone(), arrivals },
+        produce: Produce { storage: storage.clone(), arrivals: arrivals.clone() },
         storage,
+        arrivals,
         membership: Membership::default(),
     };
     ready(address)?;
@@ -141,6 +143,7 @@ async fn prepare_database() -> Result<(), libsql::Error> {
 #[derive(Clone)]
 struct Parts {
     storage: StorageContainer,
+    arrivals: Arrivals,
     groups: Controller<StorageContainer>,
     fetch: Fetch,
     produce: Produce,
@@ -171,7 +174,7 @@ impl Parts {
                     }
                 },
                 _ = maintenance.tick() => {
-                    connections.spawn(maintain(self.storage.clone()));
+                    connections.spawn(maintain(self.storage.clone(), self.arrivals.clone()));
                 }
                 _ = &mut watch => anyhow::bail!("the broker's storage has stopped answering"),
             }
@@ -200,10 +203,11 @@ impl Parts {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the age of messages is that of the wall clock")]
-async fn maintain(storage: StorageContainer) {
+async fn maintain(storage: StorageContainer, arrivals: Arrivals) {
     if let Err(error) = storage.maintain(SystemTime::now()).await {
         tracing::warn!(%error, "retention and compaction failed");
     }
+    arrivals.forget_messages();
 }
 
 /// Ends when the storage no longer answers. Its requests go through one task,

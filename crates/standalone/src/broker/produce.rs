@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rama::{Context, Service};
 use tansu_broker::Error;
+use tansu_sans_io::record::deflated::Batch;
 use tansu_sans_io::{ErrorCode, ProduceRequest, ProduceResponse};
 use tansu_storage::{ProduceService, StorageContainer};
 
@@ -27,39 +28,41 @@ impl Service<(), ProduceRequest> for Produce {
     ) -> Result<ProduceResponse, Error> {
         // Its epoch is checked with the batches; there is nothing to undo later.
         let request = request.transactional_id(None);
-        let counts = counts(&request);
+        let batches = batches(&request);
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;
-        self.announce(&response, &counts);
+        self.announce(&response, batches);
         Ok(response)
     }
 }
 
 impl Produce {
-    fn announce(&self, response: &ProduceResponse, counts: &HashMap<Partition, i64>) {
+    fn announce(&self, response: &ProduceResponse, mut batches: HashMap<Partition, Vec<Batch>>) {
         for topic in response.responses.iter().flatten() {
             for answer in topic.partition_responses.iter().flatten() {
                 let partition = (topic.name.clone(), answer.index);
-                let count = counts.get(&partition).copied().unwrap_or_default();
-                if answer.error_code == i16::from(ErrorCode::None) {
-                    self.arrivals.appended(partition, answer.base_offset + count);
-                } else {
-                    self.arrivals.forget(&partition);
+                let is_stored = answer.error_code == i16::from(ErrorCode::None);
+                match batches.remove(&partition).as_deref() {
+                    Some([batch]) if is_stored => {
+                        let batch = Batch { base_offset: answer.base_offset, ..batch.clone() };
+                        self.arrivals.appended(partition, batch);
+                    }
+                    // Of several, another producer's may lie between them.
+                    _ => self.arrivals.forget(&partition),
                 }
             }
         }
     }
 }
 
-/// How many messages the request holds for each partition.
-fn counts(request: &ProduceRequest) -> HashMap<Partition, i64> {
-    let mut counts = HashMap::new();
+/// What the request holds for each partition.
+fn batches(request: &ProduceRequest) -> HashMap<Partition, Vec<Batch>> {
+    let mut batches: HashMap<_, Vec<_>> = HashMap::new();
     for topic in request.topic_data.iter().flatten() {
         for data in topic.partition_data.iter().flatten() {
-            let batches = data.records.iter().flat_map(|records| &records.batches);
-            let count: i64 = batches.map(|batch| i64::from(batch.last_offset_delta) + 1).sum();
-            *counts.entry((topic.name.clone(), data.index)).or_default() += count;
+            let sent = data.records.iter().flat_map(|records| records.batches.iter().cloned());
+            batches.entry((topic.name.clone(), data.index)).or_default().extend(sent);
         }
     }
-    counts
+    batches
 }

@@ -1,13 +1,13 @@
 //! Which request goes where: tansu's services, with our fetch, produce,
-//! transactions and consumer groups. Logins are left out: nothing here uses them.
+//! deletions, transactions and consumer groups. Logins are left out: nothing here uses them.
 
 use std::io::ErrorKind;
 
 use rama::{Context, Layer as _, Service};
 use tansu_broker::{Error, service};
 use tansu_sans_io::{
-    AddPartitionsToTxnRequest, ApiKey as _, EndTxnRequest, FetchRequest, InitProducerIdRequest,
-    ProduceRequest,
+    AddPartitionsToTxnRequest, ApiKey as _, DeleteRecordsRequest, DeleteTopicsRequest,
+    EndTxnRequest, FetchRequest, InitProducerIdRequest, ProduceRequest,
 };
 use tansu_service::{
     BytesFrameLayer, BytesFrameService, FrameRequestLayer, FrameRouteService, TcpBytesLayer,
@@ -15,6 +15,7 @@ use tansu_service::{
 };
 use tokio::net::TcpStream;
 
+use super::deletions::Deletions;
 use super::groups::{Connection, Groups};
 use super::transactions::{InitProducer, Transactions};
 use super::{CLUSTER, Parts};
@@ -29,8 +30,6 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
     let mut routes = FrameRouteService::<(), Error>::builder();
     for add in [
         service::storage::create_topics,
-        service::storage::delete_records,
-        service::storage::delete_topics,
         service::storage::delete_groups,
         service::storage::describe_cluster,
         service::storage::describe_configs,
@@ -45,6 +44,7 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         routes = add(routes, storage.clone())?;
     }
     let init = InitProducer { storage: storage.clone() };
+    let deletions = Deletions { storage: storage.clone(), arrivals: parts.arrivals.clone() };
     let groups = Groups {
         inner: parts.groups.clone(),
         storage: storage.clone(),
@@ -70,6 +70,14 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         .with_route(
             EndTxnRequest::KEY,
             FrameRequestLayer::<EndTxnRequest>::new().into_layer(Transactions).boxed(),
+        )?
+        .with_route(
+            DeleteRecordsRequest::KEY,
+            FrameRequestLayer::<DeleteRecordsRequest>::new().into_layer(deletions.clone()).boxed(),
+        )?
+        .with_route(
+            DeleteTopicsRequest::KEY,
+            FrameRequestLayer::<DeleteTopicsRequest>::new().into_layer(deletions).boxed(),
         )?
         .build()?;
     Ok((
