@@ -70,6 +70,9 @@ impl Wiring {
             ("HTTP_ADDR", ports.http_address().to_string()),
             ("ADMIN_ADDR", ports.admin_address().to_string()),
             ("JWKS_URL", format!("{}/.well-known/jwks.json", self.url(Service::LoanAuth))),
+            // Six of them, the database and the broker share the machine: handing work
+            // from thread to thread costs more here than it gains.
+            ("TOKIO_WORKER_THREADS", "1".to_owned()),
             // glibc keeps what is freed, per thread, and a password hash takes 19 MiB:
             // with these it gives large pieces back. Half of loan-auth's memory.
             ("MALLOC_ARENA_MAX", "2".to_owned()),

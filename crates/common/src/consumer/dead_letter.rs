@@ -4,6 +4,7 @@
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::FutureRecord;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::OnceCell;
 
 use super::batch::Rejected;
 use crate::clock::Clock;
@@ -61,18 +62,18 @@ pub(super) fn redriven_for(message: &impl Message) -> Option<String> {
     Some(String::from_utf8_lossy(found.value.unwrap_or_default()).into_owned())
 }
 
-/// Sends rejected messages to where dead letters are kept.
+/// Sends rejected messages to where dead letters are kept. Its producer, with its
+/// connections and threads, is made with the first of them: most instances never
+/// have one.
 pub(super) struct Office {
-    producer: kafka::Producer,
+    broker: kafka::Broker,
+    producer: OnceCell<kafka::Producer>,
     group: &'static str,
 }
 
 impl Office {
-    pub(super) fn new(
-        broker: &kafka::Broker,
-        group: &'static str,
-    ) -> Result<Self, rdkafka::error::KafkaError> {
-        Ok(Self { producer: kafka::producer(broker, &format!("{group}-dead-letters"))?, group })
+    pub(super) fn new(broker: kafka::Broker, group: &'static str) -> Self {
+        Self { broker, producer: OnceCell::new(), group }
     }
 
     /// Sends one letter and waits for the broker's acknowledgement, as long as
@@ -82,12 +83,16 @@ impl Office {
         message: &OwnedMessage,
         rejected: &Rejected,
     ) -> Result<(), kafka::SendError> {
+        let client_id = format!("{}-dead-letters", self.group);
+        let make = async || kafka::producer(&self.broker, &client_id);
+        let producer =
+            self.producer.get_or_try_init(make).await.map_err(kafka::SendError::Rejected)?;
         let topic = topic_of(message.topic());
         let mut record: FutureRecord<'_, [u8], [u8]> =
             FutureRecord::to(&topic).headers(letter_headers(self.group, message, rejected));
         record.key = message.key();
         record.payload = message.payload();
-        kafka::send(&self.producer, record).await?;
+        kafka::send(producer, record).await?;
         metrics::counter!("dead_letters_total", "topic" => message.topic().to_owned()).increment(1);
         Ok(())
     }

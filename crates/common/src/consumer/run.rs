@@ -85,8 +85,7 @@ impl Consumer {
         }
         let kafka = self.client().map_err(ConsumerError::Client)?;
         kafka.subscribe(&topics).map_err(ConsumerError::Client)?;
-        let office =
-            Office::new(&self.broker, self.subscriptions.group()).map_err(ConsumerError::Client)?;
+        let office = Office::new(self.broker.clone(), self.subscriptions.group());
         let mut session = Session {
             consumer: &self,
             kafka: &kafka,

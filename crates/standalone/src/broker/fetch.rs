@@ -21,6 +21,7 @@ use tansu_storage::{Storage as _, StorageContainer, TopicId, Topition};
 use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
+use super::headers;
 
 /// The most that one partition may add to an answer. At least one message of
 /// the largest size that a client sends (1 MB) must fit.
@@ -192,8 +193,8 @@ impl Fetch {
         {
             batches = read(first.base_offset).await?;
         }
-        batches.retain(|batch| batch.record_count > 0);
-        Ok(batches)
+        let batches = batches.iter().filter(|batch| batch.record_count > 0);
+        Ok(batches.map(headers::unpack).collect::<Result<_, _>>()?)
     }
 }
 

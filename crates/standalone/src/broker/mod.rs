@@ -11,6 +11,7 @@ mod arrivals;
 mod deletions;
 mod fetch;
 mod groups;
+mod headers;
 mod leaders;
 mod produce;
 mod routes;

@@ -9,6 +9,7 @@ use tansu_sans_io::{ErrorCode, ProduceRequest, ProduceResponse};
 use tansu_storage::{ProduceService, StorageContainer};
 
 use super::arrivals::{Arrivals, Partition};
+use super::headers;
 
 /// Stores messages and tells the fetches.
 #[derive(Clone)]
@@ -27,8 +28,15 @@ impl Service<(), ProduceRequest> for Produce {
         request: ProduceRequest,
     ) -> Result<ProduceResponse, Error> {
         // Its epoch is checked with the batches; there is nothing to undo later.
-        let request = request.transactional_id(None);
+        let mut request = request.transactional_id(None);
         let batches = batches(&request);
+        for topic in request.topic_data.iter_mut().flatten() {
+            for data in topic.partition_data.iter_mut().flatten() {
+                for batch in data.records.iter_mut().flat_map(|records| &mut records.batches) {
+                    *batch = headers::pack(batch)?;
+                }
+            }
+        }
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;
         self.announce(&response, batches);
