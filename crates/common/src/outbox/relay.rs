@@ -240,8 +240,7 @@ impl Relay {
             if !rows.is_empty() {
                 #[cfg(feature = "sabotage")]
                 if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
-                    let all: Vec<i64> = rows.iter().map(|row| row.id).collect();
-                    answer(rows::mark_sent(connection, &all)).await?;
+                    answer(rows::mark_sent(connection, &rows)).await?;
                 }
                 let sent = match while_holding(connection, sender.send(&rows)).await? {
                     Ok(sent) => sent,
@@ -308,8 +307,7 @@ impl Relay {
         }
         while_holding(connection, sender.commit()).await??;
         let rows = transaction.take();
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        answer(rows::mark_sent(connection, &ids)).await?;
+        answer(rows::mark_sent(connection, &rows)).await?;
         for row in &rows {
             stuck.passed(row);
         }

@@ -112,16 +112,24 @@ async fn oldest_of(
     .await
 }
 
-/// Marks events that the broker has acknowledged.
+/// Marks events that the broker has acknowledged. One that was asked for again since
+/// it was read stays unsent: whoever asked has seen that the first did not help.
 pub(super) async fn mark_sent(
     connection: &mut PgConnection,
-    ids: &[i64],
+    rows: &[Row],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE outbox SET sent_at = now() WHERE id = ANY($1) AND sent_at IS NULL")
-        .bind(ids)
-        .execute(connection)
-        .await?
-        .expect_rows(ids.len() as u64)
+    let (ids, read): (Vec<i64>, Vec<OffsetDateTime>) =
+        rows.iter().map(|row| (row.id, row.created_at)).unzip();
+    sqlx::query(
+        "UPDATE outbox SET sent_at = CASE WHEN outbox.created_at = sent.created_at THEN now() END
+         FROM unnest($1::bigint[], $2::timestamptz[]) AS sent(id, created_at)
+         WHERE outbox.id = sent.id AND sent_at IS NULL",
+    )
+    .bind(ids)
+    .bind(read)
+    .execute(connection)
+    .await?
+    .expect_rows(rows.len() as u64)
 }
 
 /// How many wait (counted up to `limit`), and for how many seconds the oldest has.

@@ -118,7 +118,7 @@ async fn a_late_commit_is_not_skipped(pool: PgPool) {
     let mut connection = pool.acquire().await.unwrap();
     let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["early"]);
-    rows::mark_sent(&mut connection, &[rows[0].id]).await.unwrap();
+    rows::mark_sent(&mut connection, &rows).await.unwrap();
     late.commit().await.unwrap();
     assert_eq!(unsent(&pool).await, ["late"]);
 }
@@ -128,17 +128,12 @@ async fn an_event_is_marked_once(pool: PgPool) {
     tables(&pool).await;
     let mut connection = pool.acquire().await.unwrap();
     append(&mut connection, &[noted("a"), noted("b")]).await.unwrap();
-    let ids: Vec<_> = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default())
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.id)
-        .collect();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     let (waiting, oldest_seconds) = rows::backlog(&mut connection, 1).await.unwrap();
     assert_eq!(waiting, 1, "counted up to the limit");
     assert!((0.0..60.0).contains(&oldest_seconds));
-    rows::mark_sent(&mut connection, &ids).await.unwrap();
-    rows::mark_sent(&mut connection, &ids).await.unwrap_err();
+    rows::mark_sent(&mut connection, &rows).await.unwrap();
+    rows::mark_sent(&mut connection, &rows).await.unwrap_err();
     let backlog = rows::backlog(&mut connection, 100).await.unwrap();
     assert_eq!(backlog, (0, 0.0));
 }
@@ -321,6 +316,20 @@ async fn an_event_is_sent_again_under_its_id_whether_its_row_is_kept_or_not(pool
     let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
     assert_eq!(rows[2].event_id, gone.id);
     assert_eq!(rows[2].payload, gone.payload);
+}
+
+// It lies in the relay's open transaction, its consumers have had it, and the repair
+// that comes then must not be lost.
+#[sqlx::test(migrations = false)]
+async fn what_is_asked_for_again_while_it_is_on_its_way_is_sent_again(pool: PgPool) {
+    tables(&pool).await;
+    let (again, other) = (noted("again"), noted("other"));
+    let mut connection = pool.acquire().await.unwrap();
+    append(&mut connection, &[again.clone(), other]).await.unwrap();
+    let rows = rows::unsent(&mut connection, 100, &[], &stuck::Stuck::default()).await.unwrap();
+    resend(&mut connection, &[again]).await.unwrap();
+    rows::mark_sent(&mut connection, &rows).await.unwrap();
+    assert_eq!(unsent(&pool).await, ["again"]);
 }
 
 #[sqlx::test(migrations = false)]
