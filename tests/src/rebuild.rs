@@ -78,6 +78,23 @@ impl Builder {
         }
     }
 
+    /// Has it begin once no other is under way.
+    ///
+    /// # Errors
+    /// If it is refused for another reason, or the other does not end.
+    pub async fn begin_at_last(&self, verify_only: bool, within: Duration) -> Result<Uuid> {
+        let until = Instant::now() + within;
+        loop {
+            match self.begin(verify_only).await {
+                Err(Refused::UnderWay) => {
+                    ensure!(Instant::now() < until, "the other does not end");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                begun => return Ok(begun?),
+            }
+        }
+    }
+
     /// Has it made according to the plan, and waits for its end.
     ///
     /// # Errors

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
-use journeys::client::{Answer, Client, Credentials, DEMO_USER, OFFICER_USER, id_of};
+use journeys::client::{
+    Answer, Client, Credentials, DEMO_PASSWORD, DEMO_USER, OFFICER_PASSWORD, OFFICER_USER, id_of,
+};
 use serde_json::{Value, json};
 
 /// How long a change may take until it is seen.
@@ -52,25 +54,15 @@ async fn play(gateway: &str) -> Result<()> {
     let client = Client::try_new(gateway)?;
     let who = Credentials::demo();
     heading("The customer and the officer log in");
-    shown_as(&format!(
-        "curl -s {gateway}/auth/token -d grant_type=password -d username={DEMO_USER} -d password=…"
-    ));
+    shown_as(&login("CUSTOMER", gateway, DEMO_USER, DEMO_PASSWORD));
     let customer = client.demo_customer().await?;
-    shown_as(&format!(
-        "curl -s {gateway}/auth/token -d grant_type=password -d username={OFFICER_USER} -d password=…"
-    ));
+    shown_as(&login("OFFICER", gateway, OFFICER_USER, OFFICER_PASSWORD));
     let officer = client.officer().await?;
     let messages_before = count(&client.get("/loanMessengers?size=1", &customer).await?)?;
 
     heading("1. The customer applies for 10,000 won");
     let answer = client.post("/loanRequests", "", &who.application(10_000)).await?;
-    call(
-        "POST",
-        gateway,
-        "/loanRequests",
-        Some(&without_password(&who.application(10_000))),
-        &answer,
-    );
+    call("POST", gateway, "/loanRequests", Some(&who.application(10_000)), &answer);
     let answer = answer.expect(201)?;
     let loan = id_of(answer.header("location"))?;
     let mut play = Play { client, customer, officer, loan, messages_before, messages: 0 };
@@ -105,7 +97,7 @@ async fn repayment(play: &mut Play, who: &Credentials) -> Result<()> {
     heading("A repayment of 4,000 won, and the rest");
     let body = who.repayment(Some(&play.loan), 4_000);
     let answer = play.client.post("/loanRequests", "", &body).await?;
-    call("POST", &play.client.base, "/loanRequests", Some(&without_password(&body)), &answer);
+    call("POST", &play.client.base, "/loanRequests", Some(&body), &answer);
     let item = id_of(answer.expect(201)?.header("location"))?;
     play.request_status(&item, "요청완료").await?;
     play.messages += 1;
@@ -131,7 +123,7 @@ async fn refused(play: &Play, who: &Credentials) -> Result<()> {
     heading("A wrong password: refused, and nothing comes of it");
     let stranger = Credentials { password: "wrong-password".into(), ..who.clone() };
     let answer = play.client.post("/loanRequests", "", &stranger.application(10_000)).await?;
-    let body = without_password(&stranger.application(10_000));
+    let body = stranger.application(10_000);
     call("POST", &play.client.base, "/loanRequests", Some(&body), &answer);
     ensure!(answer.header("content-type").starts_with("application/problem+json"), "no problem");
     answer.expect(403)?;
@@ -184,7 +176,7 @@ impl Play {
                 loan["loanStatus"] == name && loan["loanStatusCode"] == code
             })
             .await?;
-        println!("$ curl -s {}{path} -H 'Authorization: Bearer …'", self.client.base);
+        println!("$ curl -s '{}{path}'{}", self.client.base, bearer("GET", &path));
         println!("  loanStatus: {name} ({code})");
         let wanted = self.messages_before + self.messages;
         let answer_messages = self
@@ -223,10 +215,18 @@ fn shown_as(command: &str) {
     println!("$ {command}");
 }
 
-/// Shows a call as it could be typed, and its answer.
+/// A login whose token the later calls refer to.
+fn login(name: &str, gateway: &str, user: &str, password: &str) -> String {
+    format!(
+        "{name}=$(curl -s {gateway}/auth/token -d grant_type=password -d username={user} -d password={password} | grep -o '\"access_token\":\"[^\"]*' | cut -d'\"' -f4)"
+    )
+}
+
+/// Shows a call as it can be typed after the logins, and its answer.
 fn call(method: &str, base: &str, path: &str, body: Option<&Value>, answer: &Answer) {
+    let method_shown = if method == "PATCH" { " -X PATCH" } else { "" };
     let body = body.map(|body| format!(" --json '{body}'")).unwrap_or_default();
-    println!("$ curl -s -X {method} {base}{path}{body}");
+    println!("$ curl -s{method_shown} '{base}{path}'{}{body}", bearer(method, path));
     println!("  HTTP {} ({:.1} ms)", answer.status, answer.took.as_secs_f64() * 1_000.0);
     if let Some(location) = answer.headers.get("location").and_then(|value| value.to_str().ok()) {
         println!("  Location: {location}");
@@ -234,15 +234,18 @@ fn call(method: &str, base: &str, path: &str, body: Option<&Value>, answer: &Ans
     println!("  {}", answer.text);
 }
 
+/// Whose token a call bears: an application shows who it is by what is in it.
+fn bearer(method: &str, path: &str) -> &'static str {
+    match method {
+        "POST" => "",
+        _ if path.starts_with("/loanManagers") => " -H \"Authorization: Bearer $OFFICER\"",
+        _ => " -H \"Authorization: Bearer $CUSTOMER\"",
+    }
+}
+
 fn short(answer: &Answer) -> Answer {
     let waiting = answer.json()["page"]["totalElements"].to_string();
     Answer { text: format!("… {waiting} waiting"), ..answer.clone() }
-}
-
-fn without_password(body: &Value) -> Value {
-    let mut body = body.clone();
-    body["userPassword"] = json!("…");
-    body
 }
 
 fn list(answer: &Answer, name: &str) -> Vec<Value> {

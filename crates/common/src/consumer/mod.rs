@@ -9,6 +9,7 @@
 //! same messages; what ends the Kafka client ends the process.
 
 mod batch;
+mod client;
 mod context;
 pub mod dead_letter;
 mod failure;

@@ -14,13 +14,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{self, Incoming};
+use super::client;
 use super::context::Context;
 use super::dead_letter::Office;
 use super::settings::ConsumerSettings;
 use super::subscriptions::Subscriptions;
 use super::suspicion::Suspicion;
 use crate::db::{Db, described};
-use crate::kafka::{self, Log, SendError};
+use crate::kafka::{self, SendError};
 
 /// The first pause when the database is away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -83,7 +84,8 @@ impl Consumer {
             shutdown.cancelled().await;
             return Ok(());
         }
-        let kafka = self.client().map_err(ConsumerError::Client)?;
+        let kafka = client::make(&self.broker, self.subscriptions.group(), &self.settings)
+            .map_err(ConsumerError::Client)?;
         kafka.subscribe(&topics).map_err(ConsumerError::Client)?;
         let office = Office::new(self.broker.clone(), self.subscriptions.group());
         let mut session = Session {
@@ -102,36 +104,6 @@ impl Consumer {
             tracing::warn!("the group did not let go in time; its timeout will see to it");
         }
         ended
-    }
-
-    fn client(&self) -> Result<StreamConsumer<Context>, KafkaError> {
-        let group = self.subscriptions.group();
-        let mut config = self.broker.client(group);
-        config
-            .set("group.id", group)
-            // A new group begins at the beginning.
-            .set("auto.offset.reset", "earliest")
-            // Whether the relay's transaction ends does not matter: what was in an outbox
-            // has happened, and what is sent again is found in the inbox.
-            .set("isolation.level", "read_uncommitted")
-            // An offset counts after the work and not before; what counts is
-            // committed every second and at the end.
-            .set("enable.auto.offset.store", "false")
-            .set("auto.commit.interval.ms", "1000")
-            .set("group.protocol", &self.settings.group_protocol)
-            .set("allow.auto.create.topics", "false")
-            .set("topic.metadata.refresh.interval.ms", "30000")
-            .set("queued.max.messages.kbytes", "16384")
-            // Without it there is no lag to be seen.
-            .set("statistics.interval.ms", "5000");
-        if self.settings.group_protocol == "classic" {
-            let session_timeout_ms = self.settings.session_timeout.as_millis();
-            config
-                .set("partition.assignment.strategy", "cooperative-sticky")
-                .set("session.timeout.ms", session_timeout_ms.to_string())
-                .set("heartbeat.interval.ms", (session_timeout_ms / 4).to_string());
-        }
-        config.create_with_context(Context::new(Log::new(group)))
     }
 }
 

@@ -223,9 +223,8 @@ impl Relay {
             if has_retried || transaction.remaining(self.settings.batch_max).is_zero() {
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
-            let is_batch = has_retried || shutdown.is_cancelled();
             let mut rows = vec![];
-            if !is_batch {
+            if !has_retried && !shutdown.is_cancelled() {
                 rows = answer(rows::due(connection, &mut stuck)).await?;
             }
             has_retried = !rows.is_empty();
@@ -238,28 +237,15 @@ impl Relay {
                 rows = answer(rows::unsent(connection, batch_max, &open, &stuck)).await?;
             }
             if !rows.is_empty() {
-                #[cfg(feature = "sabotage")]
-                if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
-                    answer(rows::mark_sent(connection, &rows)).await?;
-                }
-                let sent = match while_holding(connection, sender.send(&rows)).await? {
-                    Ok(sent) => sent,
-                    Err(Interruption::Refused(refused)) => {
-                        // Its transaction can't be gone on with.
-                        transaction.take();
-                        sender = self.take_over(connection).await?;
-                        Sent { refused, ..Sent::default() }
-                    }
-                    Err(interruption) => return Err(interruption.into()),
-                };
-                note_refused(&rows, sent.refused, &mut stuck);
-                sent.acknowledged.iter().for_each(|place| self.observe(&rows[*place]));
-                #[cfg(feature = "sabotage")]
-                if crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck) {
+                let is_batch = rows.len() >= self.settings.batch_max as usize;
+                let all_sent =
+                    self.send(connection, &mut sender, rows, &mut transaction, &mut stuck).await?;
+                // What was committed meanwhile has rung, and nothing else is looked for.
+                if is_batch || has_retried || !all_sent || shutdown.is_cancelled() {
                     continue;
                 }
-                transaction.add(at(rows, &sent.acknowledged));
-            } else if !shutdown.is_cancelled() {
+            }
+            if !shutdown.is_cancelled() {
                 let left = transaction.remaining(self.settings.batch_max);
                 let pause = self.settings.poll.min(HEARTBEAT).min(left);
                 tokio::select! {
@@ -273,6 +259,42 @@ impl Relay {
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
         }
+    }
+
+    /// Sends `rows` in the open transaction; says whether the broker has all of them.
+    async fn send(
+        &self,
+        connection: &mut PgConnection,
+        sender: &mut Sender,
+        rows: Vec<Row>,
+        transaction: &mut Transaction,
+        stuck: &mut Stuck,
+    ) -> Result<bool, End> {
+        #[cfg(feature = "sabotage")]
+        let is_marked = crate::sabotage::breaks(crate::sabotage::Sabotage::RelayMarksBeforeAck);
+        #[cfg(feature = "sabotage")]
+        if is_marked {
+            answer(rows::mark_sent(connection, &rows)).await?;
+        }
+        let sent = match while_holding(connection, sender.send(&rows)).await? {
+            Ok(sent) => sent,
+            Err(Interruption::Refused(refused)) => {
+                // Its transaction can't be gone on with.
+                transaction.take();
+                *sender = self.take_over(connection).await?;
+                Sent { refused, ..Sent::default() }
+            }
+            Err(interruption) => return Err(interruption.into()),
+        };
+        let all_sent = sent.acknowledged.len() == rows.len();
+        note_refused(&rows, sent.refused, stuck);
+        sent.acknowledged.iter().for_each(|place| self.observe(&rows[*place]));
+        #[cfg(feature = "sabotage")]
+        if is_marked {
+            return Ok(all_sent);
+        }
+        transaction.add(at(rows, &sent.acknowledged));
+        Ok(all_sent)
     }
 
     /// A connection that holds the lock, or `None` at the shutdown.

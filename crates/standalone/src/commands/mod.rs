@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// The embedded default of the loan suite.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, bin_name = "./dev")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -54,7 +54,7 @@ pub(super) fn welcome(plan: &PortPlan, parts: &[PartName], detached: bool, secon
         text.push_str(&format!("  {part:<14} {line}\n"));
     }
     if parts.contains(&PartName::Service(Service::Gateway)) {
-        text.push_str(&accounts_and_commands(plan));
+        text.push_str(&accounts_and_commands(plan, detached));
     }
     text.push_str(if detached {
         "\nIt runs in the background; `./dev down` stops it.\n"
@@ -67,16 +67,20 @@ pub(super) fn welcome(plan: &PortPlan, parts: &[PartName], detached: bool, secon
 fn addresses(plan: &PortPlan, service: Service) -> String {
     let Some(ports) = plan.services.get(&service) else { return String::new() };
     if service == Service::Gateway {
-        format!("http://localhost:{0}   the API's pages: http://localhost:{0}/docs", ports.http)
+        format!(
+            "http://localhost:{0}   http://localhost:{0}/docs   http://localhost:{1}/readyz   …/metrics",
+            ports.http, ports.admin
+        )
     } else {
         format!(
-            "http://localhost:{}   health and metrics: http://localhost:{}",
+            "http://localhost:{}   http://localhost:{}/readyz   …/metrics",
             ports.http, ports.admin
         )
     }
 }
 
-fn accounts_and_commands(plan: &PortPlan) -> String {
+fn accounts_and_commands(plan: &PortPlan, detached: bool) -> String {
+    let place = if detached { "" } else { ", in another terminal" };
     let gateway = plan.services.get(&Service::Gateway).map_or(0, |ports| ports.http);
     format!(
         r#"
@@ -84,7 +88,7 @@ Demo accounts
   customer       1@sk.com / 유은상 / 1234
   officer        officer@bank.example / officer-1234
 
-Try next, in another terminal
+Try next{place}
   ./dev demo
   curl -i localhost:{gateway}/loanRequests -H 'content-type: application/json' -d '{{"requestId":"01","requestName":"Deposit","amountOfMoney":10000,"userId":"1@sk.com","userName":"유은상","userPassword":"1234"}}'
   ./dev logs -f

@@ -256,11 +256,12 @@ async fn conclude(
     mut request: LoanRequest,
     verdict: Verdict,
 ) -> Result<Submitted, Error> {
-    settle(desk, request.id, verdict).await?;
+    let at = desk.clock.now();
+    settle(desk, request.id, verdict, at).await?;
     match verdict {
         Verdict::Certified(customer) => {
             request.standing = Standing::Certified(customer);
-            request.certified_at = Some(desk.clock.now());
+            request.certified_at = Some(at);
             request.version += 1;
             Ok(Submitted::Certified { request, replayed: false })
         }
@@ -281,8 +282,13 @@ async fn forget(desk: &Desk, id: LoanRequestId) {
 
 /// Writes down what was decided. A database that fails now changes nothing about
 /// the decision: it is loan-auth's, and the row comes to it later.
-async fn settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), Error> {
-    match in_time(try_settle(desk, id, verdict)).await {
+async fn settle(
+    desk: &Desk,
+    id: LoanRequestId,
+    verdict: Verdict,
+    at: time::OffsetDateTime,
+) -> Result<(), Error> {
+    match in_time(try_settle(desk, id, verdict, at)).await {
         Ok(()) => Ok(()),
         Err(StepError::Database(error)) => {
             later(id, &error);
@@ -292,8 +298,12 @@ async fn settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), 
     }
 }
 
-async fn try_settle(desk: &Desk, id: LoanRequestId, verdict: Verdict) -> Result<(), StepError> {
-    let at = desk.clock.now();
+async fn try_settle(
+    desk: &Desk,
+    id: LoanRequestId,
+    verdict: Verdict,
+    at: time::OffsetDateTime,
+) -> Result<(), StepError> {
     if let Verdict::Certified(customer) = verdict
         && certified_at_once(desk, id, customer, at).await?
     {

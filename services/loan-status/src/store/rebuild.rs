@@ -87,7 +87,8 @@ pub async fn update(pool: &PgPool, rebuild: &Rebuild) -> Result<(), sqlx::Error>
     let done = sqlx::query(
         "UPDATE rebuild SET phase = $2, events_total = $3, events_read = $4, left_out = $5, seen_at = $6,
                 difference = $7, reason = $8, is_cut = $9
-          WHERE rebuild_id = $1",
+          -- A sign of life that was overtaken does not bring back what has ended.
+          WHERE rebuild_id = $1 AND (phase NOT IN ('done', 'failed') OR phase = $2)",
     )
     .bind(rebuild.rebuild_id)
     .bind(&rebuild.phase)

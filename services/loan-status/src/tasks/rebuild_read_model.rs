@@ -81,7 +81,7 @@ pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: 
         };
         let Some(order) = order else { return };
         let begun = rebuilder.begin(order.plan).await;
-        let (shadow, rebuild) = match begun {
+        let (shadow, mut rebuild) = match begun {
             Ok(begun) => begun,
             Err(refused) => {
                 if let Refused::Database(error) = &refused {
@@ -96,11 +96,16 @@ pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: 
         history.expect(rebuild.from_owner.then_some(rebuild.rebuild_id));
         let _ = order.answer.send(Ok(rebuild.rebuild_id));
         tokio::select! {
-            () = rebuilder.run(shadow, rebuild, order.plan, &mut history) => {}
+            () = rebuilder.run(shadow, &mut rebuild, order.plan, &mut history) => {}
             () = refuse(&mut orders) => return,
             () = shutdown.cancelled() => return,
         }
         history.expect(None);
+        // Whoever sees the end may order the next one: from here on nobody is refused.
+        tokio::select! {
+            () = rebuilder.tell_end(&mut rebuild) => {}
+            () = shutdown.cancelled() => return,
+        }
     }
 }
 
@@ -128,10 +133,10 @@ impl Rebuilder {
         begin.await.map_err(Refused::Database)?.ok_or(Refused::UnderWay)
     }
 
-    async fn run(&self, shadow: Db, mut rebuild: Rebuild, plan: Plan, history: &mut Handed) {
+    async fn run(&self, shadow: Db, rebuild: &mut Rebuild, plan: Plan, history: &mut Handed) {
         tracing::info!(verify_only = rebuild.verify_only, "the read model is made anew");
         let began = Instant::now();
-        match self.work(&shadow, &mut rebuild, plan, history).await {
+        match self.work(&shadow, rebuild, plan, history).await {
             Ok(difference) => {
                 rebuild.phase = "done".to_owned();
                 rebuild.difference = Some(Json(difference));
@@ -149,10 +154,13 @@ impl Rebuilder {
                 tracing::error!(error = failed.described(), "the read model was not made anew");
             }
         }
-        if let Err(error) = self.report(&mut rebuild).await {
+        store::shadow::close(&shadow).await;
+    }
+
+    async fn tell_end(&self, rebuild: &mut Rebuild) {
+        if let Err(error) = self.report(rebuild).await {
             tracing::error!(error = common::db::described(&error), "nobody can be told of it");
         }
-        shadow.pool().close().await;
     }
 
     async fn report(&self, rebuild: &mut Rebuild) -> Result<(), sqlx::Error> {
