@@ -44,8 +44,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// settings.
 #[derive(Debug, Clone)]
 pub struct RelaySettings {
-    /// The most events that are sent before they are marked as sent together, but
-    /// for those of the last batch.
+    /// The most events that are sent before they are marked as sent together.
     pub batch_max: u32,
     /// How often the outbox is looked at without a call: for what another
     /// instance has written.
@@ -224,6 +223,7 @@ impl Relay {
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
             let mut rows = vec![];
+            let mut room = 1;
             if !has_retried && !shutdown.is_cancelled() {
                 rows = answer(rows::due(connection, &mut stuck)).await?;
             }
@@ -232,12 +232,14 @@ impl Relay {
                 // Were it refused, what is in the transaction would go with it.
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             } else {
-                let batch_max = i64::from(self.settings.batch_max);
                 let open = transaction.ids();
-                rows = answer(rows::unsent(connection, batch_max, &open, &stuck)).await?;
+                // One that is full has ended above.
+                room = (self.settings.batch_max as usize).saturating_sub(open.len()).max(1);
+                let limit = i64::try_from(room).unwrap_or(i64::MAX);
+                rows = answer(rows::unsent(connection, limit, &open, &stuck)).await?;
             }
             if !rows.is_empty() {
-                let is_batch = rows.len() >= self.settings.batch_max as usize;
+                let is_batch = rows.len() >= room;
                 let all_sent =
                     self.send(connection, &mut sender, rows, &mut transaction, &mut stuck).await?;
                 // What was committed meanwhile has rung, and nothing else is looked for.

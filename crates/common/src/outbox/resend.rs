@@ -24,9 +24,10 @@ pub async fn resend(tx: &mut PgConnection, events: &[NewEvent]) -> Result<(), sq
     .fetch_all(&mut *tx)
     .await?;
     // Those that do not count as sent yet as well: one may lie in the relay's open
-    // transaction, and its consumers have had it. The new time tells it from that.
+    // transaction, and its consumers have had it. The row's new version tells the relay.
     sqlx::query(
-        "UPDATE outbox SET sent_at = NULL, created_at = clock_timestamp() WHERE event_id = ANY($1)",
+        "UPDATE outbox SET sent_at = NULL, created_at = CASE WHEN sent_at IS NULL THEN created_at ELSE clock_timestamp() END
+         WHERE event_id = ANY($1)",
     )
     .bind(&kept)
     .execute(&mut *tx)

@@ -24,6 +24,8 @@ pub(super) struct Row {
     pub(super) payload: Option<String>,
     traceparent: Option<String>,
     pub(super) created_at: OffsetDateTime,
+    /// Which of the row's versions was read.
+    row_version: String,
 }
 
 impl Row {
@@ -42,6 +44,7 @@ impl Row {
             payload: None,
             traceparent: None,
             created_at: now,
+            row_version: String::new(),
         }
     }
 
@@ -67,7 +70,7 @@ pub(super) async fn unsent(
 ) -> Result<Vec<Row>, sqlx::Error> {
     let (topics, keys): (Vec<&str>, Vec<&str>) = stuck.keys().unzip();
     sqlx::query_as(
-        "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
+        "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at, xmin::text AS row_version
          FROM outbox WHERE sent_at IS NULL
          AND (topic, key) NOT IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS stuck(topic, key))
          AND topic <> ALL($4) AND id NOT IN (SELECT unnest($5::bigint[]))
@@ -103,7 +106,7 @@ async fn oldest_of(
     waiting: &Waiting,
 ) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at
+        "SELECT id, event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, created_at, xmin::text AS row_version
          FROM outbox WHERE sent_at IS NULL AND topic = $1 AND key = coalesce($2, key) ORDER BY id LIMIT 1",
     )
     .bind(&waiting.0)
@@ -118,15 +121,15 @@ pub(super) async fn mark_sent(
     connection: &mut PgConnection,
     rows: &[Row],
 ) -> Result<(), sqlx::Error> {
-    let (ids, read): (Vec<i64>, Vec<OffsetDateTime>) =
-        rows.iter().map(|row| (row.id, row.created_at)).unzip();
+    let (ids, versions): (Vec<i64>, Vec<&str>) =
+        rows.iter().map(|row| (row.id, row.row_version.as_str())).unzip();
     sqlx::query(
-        "UPDATE outbox SET sent_at = CASE WHEN outbox.created_at = sent.created_at THEN now() END
-         FROM unnest($1::bigint[], $2::timestamptz[]) AS sent(id, created_at)
+        "UPDATE outbox SET sent_at = CASE WHEN outbox.xmin::text = sent.row_version THEN now() END
+         FROM unnest($1::bigint[], $2::text[]) AS sent(id, row_version)
          WHERE outbox.id = sent.id AND sent_at IS NULL",
     )
     .bind(ids)
-    .bind(read)
+    .bind(versions)
     .execute(connection)
     .await?
     .expect_rows(rows.len() as u64)

@@ -29,7 +29,10 @@ pub(super) struct Arrivals {
 struct Known {
     /// The offset after the last message.
     end: Option<i64>,
-    /// The last batches before it without a gap, as their producer sent them.
+    /// The highest end that was ever known. What says less is late.
+    floor: i64,
+    /// Late batches without a gap, as their producer sent them. Those at the end, unless
+    /// one is about to be reported.
     newest: VecDeque<Batch>,
     bytes: usize,
 }
@@ -46,16 +49,17 @@ impl Arrivals {
         self.lock().get(partition)?.end
     }
 
-    /// The messages from `offset` to the end, if they are at hand and at most
-    /// `bytes_max`, or those that fit. The first batch may begin before `offset`.
+    /// The end, and the messages from `offset` on, if they are at hand: at most
+    /// `bytes_max` of them. The first batch may begin before `offset`.
     pub(super) fn newest(
         &self,
         partition: &Partition,
         offset: i64,
         bytes_max: usize,
-    ) -> Option<Vec<Batch>> {
+    ) -> Option<(i64, Vec<Batch>)> {
         let known = self.lock();
-        let newest = &known.get(partition)?.newest;
+        let Known { end, newest, .. } = known.get(partition)?;
+        let end = (*end)?;
         let first = newest.partition_point(|batch| next(batch) <= offset);
         let is_there = newest.get(first).is_some_and(|batch| batch.base_offset <= offset);
         let mut room = bytes_max;
@@ -65,7 +69,7 @@ impl Arrivals {
                 room = room.saturating_sub(batch.record_data.len());
                 fits
             });
-            wanted.cloned().collect()
+            (end, wanted.cloned().collect())
         })
     }
 
@@ -74,7 +78,10 @@ impl Arrivals {
     pub(super) fn learn(&self, partition: Partition, end: i64) {
         let mut known = self.lock();
         let known = known.entry(partition).or_default();
-        known.end = Some(known.end.map_or(end, |before| before.max(end)));
+        if end >= known.floor {
+            known.end = Some(end);
+            known.floor = end;
+        }
     }
 
     /// Notes that `batch` was appended, and wakes those who wait. It bears the
@@ -86,7 +93,10 @@ impl Arrivals {
 
     /// Forgets a partition, after a write of which it is not known how far it got.
     pub(super) fn forget(&self, partition: &Partition) {
-        self.lock().remove(partition);
+        if let Some(known) = self.lock().get_mut(partition) {
+            known.clear();
+            known.end = None;
+        }
         self.changed.send_replace(());
     }
 
@@ -110,7 +120,7 @@ impl Arrivals {
 impl Known {
     fn append(&mut self, batch: Batch) {
         let end = next(&batch);
-        if self.end.is_some_and(|before| before >= end) {
+        if self.floor >= end {
             // Another producer's later batch was reported first.
             return;
         }
@@ -118,6 +128,7 @@ impl Known {
             self.clear();
         }
         self.end = Some(end);
+        self.floor = end;
         self.bytes += batch.record_data.len();
         self.newest.push_back(batch);
         while self.bytes > NEWEST_BYTES_MAX
@@ -156,7 +167,7 @@ mod tests {
     }
 
     fn offsets(arrivals: &Arrivals, from: i64) -> Option<Vec<i64>> {
-        let found = arrivals.newest(&partition(), from, 1_000)?;
+        let (_, found) = arrivals.newest(&partition(), from, 1_000)?;
         Some(found.iter().map(|batch| batch.base_offset).collect())
     }
 
@@ -175,7 +186,10 @@ mod tests {
         assert_eq!(offsets(&arrivals, 13), Some(vec![13, 16]));
         assert_eq!(offsets(&arrivals, 18), Some(vec![16]));
         assert_eq!(offsets(&arrivals, 19), None);
-        assert_eq!(arrivals.newest(&partition(), 10, 250).map(|found| found.len()), Some(2));
+        assert_eq!(
+            arrivals.newest(&partition(), 10, 250).map(|(end, found)| (end, found.len())),
+            Some((19, 2))
+        );
     }
 
     #[test]
@@ -202,11 +216,17 @@ mod tests {
         }
         assert_eq!(offsets(&arrivals, 0), None);
         let kept = arrivals.newest(&partition(), 1, usize::MAX);
-        assert_eq!(kept.map(|kept| kept.len()), Some(2));
+        assert_eq!(kept.map(|(_, kept)| kept.len()), Some(2));
         arrivals.forget_messages();
         assert_eq!(offsets(&arrivals, 2), None);
         assert_eq!(arrivals.end(&partition()), Some(3));
         arrivals.forget(&partition());
         assert_eq!(arrivals.end(&partition()), None);
+        // What was stored before that and is reported only now.
+        arrivals.appended(partition(), batch(1, 1, 1));
+        arrivals.learn(partition(), 2);
+        assert_eq!(arrivals.end(&partition()), None);
+        arrivals.learn(partition(), 3);
+        assert_eq!(arrivals.end(&partition()), Some(3));
     }
 }

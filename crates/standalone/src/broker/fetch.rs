@@ -159,9 +159,8 @@ impl Fetch {
         {
             return Ok(found(asked.partition, end, None));
         }
-        if let Some(end) = self.arrivals.end(&key)
-            && let Some(newest) = self.arrivals.newest(&key, offset, PARTITION_BYTES_MAX as usize)
-        {
+        let bytes_max = PARTITION_BYTES_MAX as usize;
+        if let Some((end, newest)) = self.arrivals.newest(&key, offset, bytes_max) {
             return Ok(found(asked.partition, end, Some(newest)));
         }
         let topition = Topition::new(topic, asked.partition);

@@ -16,7 +16,9 @@ const PACKED: &[u8] = b"__packed_headers";
 /// As it is to be stored.
 pub(super) fn pack(batch: &Batch) -> Result<Batch, Error> {
     rewritten(batch, |record| {
-        if record.headers.len() > 1 {
+        // A single one of that name as well, or it would be taken for packed ones.
+        let is_alike = |header: &Header| header.key.as_deref() == Some(PACKED);
+        if record.headers.len() > 1 || record.headers.first().is_some_and(is_alike) {
             let packed = encoded(&record.headers);
             record.headers =
                 vec![Header { key: Some(Bytes::from_static(PACKED)), value: Some(packed) }];
@@ -124,6 +126,12 @@ mod tests {
         assert_eq!(counts, [1, 0, 1]);
         assert_eq!((packed.producer_id, packed.base_sequence, packed.last_offset_delta), (7, 3, 2));
         assert_eq!(unpack(&packed).unwrap(), sent);
+    }
+
+    #[test]
+    fn one_that_looks_packed_is_packed() {
+        let sent = batch(&[&[Header { key: Some(PACKED.into()), value: Some("x".into()) }]]);
+        assert_eq!(unpack(&pack(&sent).unwrap()).unwrap(), sent);
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! is bound before anything else so that a taken port is one clear line.
 
 mod arrivals;
-mod deletions;
 mod fetch;
 mod groups;
 mod headers;

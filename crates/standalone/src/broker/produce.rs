@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rama::{Context, Service};
 use tansu_broker::Error;
+use tansu_sans_io::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use tansu_sans_io::record::deflated::Batch;
 use tansu_sans_io::{ErrorCode, ProduceRequest, ProduceResponse};
 use tansu_storage::{ProduceService, StorageContainer};
@@ -30,12 +31,9 @@ impl Service<(), ProduceRequest> for Produce {
         // Its epoch is checked with the batches; there is nothing to undo later.
         let mut request = request.transactional_id(None);
         let batches = batches(&request);
-        for topic in request.topic_data.iter_mut().flatten() {
-            for data in topic.partition_data.iter_mut().flatten() {
-                for batch in data.records.iter_mut().flat_map(|records| &mut records.batches) {
-                    *batch = headers::pack(batch)?;
-                }
-            }
+        if let Err(error) = pack_all(&mut request) {
+            tracing::warn!(%error, "messages that can't be read");
+            return Ok(refused(&request));
         }
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;
@@ -61,6 +59,37 @@ impl Produce {
             }
         }
     }
+}
+
+fn pack_all(request: &mut ProduceRequest) -> Result<(), tansu_sans_io::Error> {
+    for topic in request.topic_data.iter_mut().flatten() {
+        for data in topic.partition_data.iter_mut().flatten() {
+            for batch in data.records.iter_mut().flat_map(|records| &mut records.batches) {
+                *batch = headers::pack(batch)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of it was stored, and it would not be another time.
+fn refused(request: &ProduceRequest) -> ProduceResponse {
+    let answer = |index: i32| {
+        PartitionProduceResponse::default()
+            .index(index)
+            .error_code(ErrorCode::CorruptMessage.into())
+            .base_offset(-1)
+            .log_append_time_ms(Some(-1))
+            .log_start_offset(Some(0))
+            .record_errors(Some(vec![]))
+    };
+    let topics = request.topic_data.iter().flatten().map(|topic| {
+        let indexes = topic.partition_data.iter().flatten().map(|data| data.index);
+        TopicProduceResponse::default()
+            .name(topic.name.clone())
+            .partition_responses(Some(indexes.map(answer).collect()))
+    });
+    ProduceResponse::default().responses(Some(topics.collect())).throttle_time_ms(Some(0))
 }
 
 /// What the request holds for each partition.

@@ -1,13 +1,14 @@
 //! Which request goes where: tansu's services, with our fetch, produce,
-//! deletions, transactions and consumer groups. Logins are left out: nothing here uses them.
+//! transactions and consumer groups. Logins are left out: nothing here uses them; and
+//! deleting, which ends the storage or leaves us with what is gone.
 
 use std::io::ErrorKind;
 
 use rama::{Context, Layer as _, Service};
 use tansu_broker::{Error, service};
 use tansu_sans_io::{
-    AddPartitionsToTxnRequest, ApiKey as _, DeleteRecordsRequest, DeleteTopicsRequest,
-    EndTxnRequest, FetchRequest, InitProducerIdRequest, ProduceRequest,
+    AddPartitionsToTxnRequest, ApiKey as _, EndTxnRequest, FetchRequest, InitProducerIdRequest,
+    ProduceRequest,
 };
 use tansu_service::{
     BytesFrameLayer, BytesFrameService, FrameRequestLayer, FrameRouteService, TcpBytesLayer,
@@ -15,7 +16,6 @@ use tansu_service::{
 };
 use tokio::net::TcpStream;
 
-use super::deletions::Deletions;
 use super::groups::{Connection, Groups};
 use super::transactions::{InitProducer, Transactions};
 use super::{CLUSTER, Parts};
@@ -44,7 +44,6 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         routes = add(routes, storage.clone())?;
     }
     let init = InitProducer { storage: storage.clone() };
-    let deletions = Deletions { storage: storage.clone(), arrivals: parts.arrivals.clone() };
     let groups = Groups {
         inner: parts.groups.clone(),
         storage: storage.clone(),
@@ -70,14 +69,6 @@ pub(super) fn build(parts: &Parts, connection: &Connection) -> Result<Connection
         .with_route(
             EndTxnRequest::KEY,
             FrameRequestLayer::<EndTxnRequest>::new().into_layer(Transactions).boxed(),
-        )?
-        .with_route(
-            DeleteRecordsRequest::KEY,
-            FrameRequestLayer::<DeleteRecordsRequest>::new().into_layer(deletions.clone()).boxed(),
-        )?
-        .with_route(
-            DeleteTopicsRequest::KEY,
-            FrameRequestLayer::<DeleteTopicsRequest>::new().into_layer(deletions).boxed(),
         )?
         .build()?;
     Ok((

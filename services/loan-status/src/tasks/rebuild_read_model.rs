@@ -59,6 +59,9 @@ const LOCKED_MAX: Duration = Duration::from_secs(120);
 /// How often there is a sign of life while a statement takes its time.
 const SIGN_EVERY: Duration = Duration::from_secs(2);
 
+/// How long its session may take to end, before its end is told all the same.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
 /// What a rebuild needs.
 pub struct Rebuilder {
     /// The database of the served model.
@@ -102,10 +105,7 @@ pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: 
         }
         history.expect(None);
         // Whoever sees the end may order the next one: from here on nobody is refused.
-        tokio::select! {
-            () = rebuilder.tell_end(&mut rebuild) => {}
-            () = shutdown.cancelled() => return,
-        }
+        rebuilder.tell_end(&mut rebuild).await;
     }
 }
 
@@ -154,7 +154,9 @@ impl Rebuilder {
                 tracing::error!(error = failed.described(), "the read model was not made anew");
             }
         }
-        store::shadow::close(&shadow).await;
+        if timeout(CLOSE_WITHIN, store::shadow::close(&shadow)).await.is_err() {
+            tracing::warn!("the session of the rebuild does not end");
+        }
     }
 
     async fn tell_end(&self, rebuild: &mut Rebuild) {
