@@ -50,7 +50,8 @@ async fn damage_is_found_and_gone_after_the_rebuild() -> Result<()> {
     let verified = builder.rebuild(true, WITHIN).await?;
     assert_eq!(differing(&verified), Some(0), "{verified:?}");
     let told = "SELECT (SELECT count(*) FROM loan_manager.outbox) + (SELECT count(*) FROM loan_request.outbox)";
-    assert_eq!(verified.events_read, journey.count(told).await?);
+    // What a relay has sent twice is read twice.
+    assert!(verified.events_read >= journey.count(told).await?, "{verified:?}");
     assert_eq!((verified.events_total, verified.left_out), (verified.events_read, 0));
     assert_eq!(differing(&builder.rebuild(false, WITHIN).await?), Some(0));
     assert_eq!(served(&journey).await?, whole, "nothing was amiss, and nothing has changed");

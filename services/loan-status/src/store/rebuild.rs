@@ -1,8 +1,9 @@
 //! `rebuild`: how the last rebuild goes, or went.
 
 use common::db::ExpectRows as _;
-use sqlx::PgPool;
+use sqlx::postgres::PgQueryResult;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -79,27 +80,47 @@ pub async fn begin(
     Ok(())
 }
 
+/// Sets how it stands; a sign of life that was overtaken does not bring back what has
+/// ended.
+const SET: &str = "UPDATE rebuild SET phase = $2, events_total = $3, events_read = $4, left_out = $5, seen_at = $6,
+                          difference = $7, reason = $8, is_cut = $9
+                    WHERE rebuild_id = $1 AND (phase NOT IN ('done', 'failed') OR phase = $2)";
+
 /// How it stands now.
 ///
 /// # Errors
 /// What the database says, or if another one has taken its place.
 pub async fn update(pool: &PgPool, rebuild: &Rebuild) -> Result<(), sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE rebuild SET phase = $2, events_total = $3, events_read = $4, left_out = $5, seen_at = $6,
-                difference = $7, reason = $8, is_cut = $9
-          -- A sign of life that was overtaken does not bring back what has ended.
-          WHERE rebuild_id = $1 AND (phase NOT IN ('done', 'failed') OR phase = $2)",
-    )
-    .bind(rebuild.rebuild_id)
-    .bind(&rebuild.phase)
-    .bind(rebuild.events_total)
-    .bind(rebuild.events_read)
-    .bind(rebuild.left_out)
-    .bind(rebuild.seen_at)
-    .bind(rebuild.difference)
-    .bind(&rebuild.reason)
-    .bind(rebuild.is_cut)
-    .execute(pool)
-    .await?;
-    done.expect_rows(1)
+    set(SET.to_owned(), pool, rebuild).await?.expect_rows(1)
+}
+
+/// How it ended, told by the session that has the claim, which it gives up with that:
+/// whoever sees the end finds the claim free, and whoever takes the claim before that
+/// waits with its own row until the end is there.
+///
+/// # Errors
+/// What the database says, or if another one has taken its place.
+pub async fn end(session: &PgPool, rebuild: &Rebuild) -> Result<(), sqlx::Error> {
+    let end =
+        format!("WITH ended AS ({SET} RETURNING 1) SELECT pg_advisory_unlock_all() FROM ended");
+    set(end, session, rebuild).await?.expect_rows(1)
+}
+
+async fn set(
+    statement: String,
+    pool: &PgPool,
+    rebuild: &Rebuild,
+) -> Result<PgQueryResult, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(rebuild.rebuild_id)
+        .bind(&rebuild.phase)
+        .bind(rebuild.events_total)
+        .bind(rebuild.events_read)
+        .bind(rebuild.left_out)
+        .bind(rebuild.seen_at)
+        .bind(rebuild.difference)
+        .bind(&rebuild.reason)
+        .bind(rebuild.is_cut)
+        .execute(pool)
+        .await
 }

@@ -100,22 +100,6 @@ pub async fn be_the_only_one(shadow: &Db) -> Result<bool, sqlx::Error> {
     .await
 }
 
-/// Ends the session. It gives up its claim first: PostgreSQL takes its time to clear up
-/// after it, and the next one may begin before that.
-pub async fn close(shadow: &Db) {
-    // Of a session that is lost nothing is left to give up.
-    if let Some(mut session) = shadow.pool().try_acquire() {
-        let given_up = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut *session).await;
-        if let Err(error) = given_up {
-            tracing::debug!(
-                error = common::db::described(&error),
-                "the claim goes with the session"
-            );
-        }
-    }
-    shadow.pool().close().await;
-}
-
 /// What is made from now on is late: it may not have come to the served model
 /// yet. Says the number of the last entry that is not.
 ///

@@ -99,13 +99,13 @@ pub async fn rebuild_read_model(rebuilder: Rebuilder, placed: Placed, shutdown: 
         history.expect(rebuild.from_owner.then_some(rebuild.rebuild_id));
         let _ = order.answer.send(Ok(rebuild.rebuild_id));
         tokio::select! {
-            () = rebuilder.run(shadow, &mut rebuild, order.plan, &mut history) => {}
+            () = rebuilder.run(&shadow, &mut rebuild, order.plan, &mut history) => {}
             () = refuse(&mut orders) => return,
             () = shutdown.cancelled() => return,
         }
         history.expect(None);
         // Whoever sees the end may order the next one: from here on nobody is refused.
-        rebuilder.tell_end(&mut rebuild).await;
+        rebuilder.tell_end(shadow, &mut rebuild).await;
     }
 }
 
@@ -133,10 +133,10 @@ impl Rebuilder {
         begin.await.map_err(Refused::Database)?.ok_or(Refused::UnderWay)
     }
 
-    async fn run(&self, shadow: Db, rebuild: &mut Rebuild, plan: Plan, history: &mut Handed) {
+    async fn run(&self, shadow: &Db, rebuild: &mut Rebuild, plan: Plan, history: &mut Handed) {
         tracing::info!(verify_only = rebuild.verify_only, "the read model is made anew");
         let began = Instant::now();
-        match self.work(&shadow, rebuild, plan, history).await {
+        match self.work(shadow, rebuild, plan, history).await {
             Ok(difference) => {
                 rebuild.phase = "done".to_owned();
                 rebuild.difference = Some(Json(difference));
@@ -154,14 +154,20 @@ impl Rebuilder {
                 tracing::error!(error = failed.described(), "the read model was not made anew");
             }
         }
-        if timeout(CLOSE_WITHIN, store::shadow::close(&shadow)).await.is_err() {
-            tracing::warn!("the session of the rebuild does not end");
-        }
     }
 
-    async fn tell_end(&self, rebuild: &mut Rebuild) {
-        if let Err(error) = self.report(rebuild).await {
+    /// Tells the end, and ends the session.
+    async fn tell_end(&self, shadow: Db, rebuild: &mut Rebuild) {
+        rebuild.seen_at = self.clock.now();
+        let told = timeout(CLOSE_WITHIN, store::rebuild::end(shadow.pool(), rebuild)).await;
+        // A session that is lost has lost its claim too.
+        if !matches!(told, Ok(Ok(())))
+            && let Err(error) = self.report(rebuild).await
+        {
             tracing::error!(error = common::db::described(&error), "nobody can be told of it");
+        }
+        if timeout(CLOSE_WITHIN, shadow.pool().close()).await.is_err() {
+            tracing::warn!("the session of the rebuild does not end");
         }
     }
 

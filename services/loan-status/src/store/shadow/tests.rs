@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod claim;
 mod older;
 
 use std::collections::BTreeSet;
@@ -326,34 +327,6 @@ async fn nobody_writes_while_they_are_compared_and_everybody_reads(pool: PgPool)
     for event in [&executed, &cancelled] {
         assert_eq!(models.serve(event).await, Delivered::Applied);
     }
-}
-
-#[sqlx::test(migrations = "./migrations")]
-async fn there_is_one_at_a_time_and_its_end_leaves_nothing(pool: PgPool) {
-    let options = pool.connect_options();
-    let (first, second) = (open(&options).await.unwrap(), open(&options).await.unwrap());
-    assert!(be_the_only_one(&first).await.unwrap());
-    assert!(!be_the_only_one(&second).await.unwrap());
-    let pid: i32 =
-        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(first.pool()).await.unwrap();
-    // It is killed half way.
-    sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&pool).await.unwrap();
-    let until = tokio::time::Instant::now() + Duration::from_secs(5);
-    while !be_the_only_one(&second).await.unwrap() {
-        assert!(tokio::time::Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let left: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'
-            AND relnamespace <> (SELECT relnamespace FROM pg_class WHERE oid = 'pg_temp.entry'::regclass)",
-    )
-    .fetch_one(second.pool())
-    .await
-    .unwrap();
-    assert_eq!(left, 0);
-    // And it does not go on with a model that is empty.
-    let gone = sqlx::query("SELECT 1 FROM entry").execute(first.pool()).await;
-    assert!(gone.is_err());
 }
 
 #[sqlx::test(migrations = "./migrations")]
