@@ -96,7 +96,7 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..=300))]
     pub body_timeout_seconds: u64,
 
-    /// Bodies that are on their way at once; one more is answered 429. Bounds memory: each may be as
+    /// Bodies that are on their way at once; one more is answered 503. Bounds memory: each may be as
     /// large as the largest.
     #[arg(long, env = "BODIES_MAX", default_value_t = 2_048,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -104,7 +104,7 @@ pub struct Config {
 
     /// Of one client; one more is answered 429. A body of a client that does not dawdle comes with
     /// its head, so these are seldom more than a few.
-    #[arg(long, env = "BODIES_PER_CLIENT_MAX", default_value_t = 256,
+    #[arg(long, env = "BODIES_PER_CLIENT_MAX", default_value_t = 128,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub bodies_per_client_max: u32,
 
@@ -120,6 +120,13 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub http_connections_max: u32,
 
+    /// Of one client that TRUSTED_PROXIES does not name; a further one is closed at once, so that
+    /// nobody takes the connections of all others. A browser opens less than ten; many people
+    /// may stand behind one address.
+    #[arg(long, env = "HTTP_CONNECTIONS_PER_CLIENT_MAX", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub http_connections_per_client_max: u32,
+
     /// Requests at once to one service; one more is answered 503 at once. Each service has its own
     /// number, so that a slow one takes no other's: reads of the status go on whatever happens to
     /// the rest.
@@ -131,6 +138,12 @@ pub struct Config {
     #[arg(long, env = "STREAMS_MAX", default_value_t = 2_000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub streams_max: u32,
+
+    /// Of one client; one more is answered 429. Each customer has few of their own; many may stand
+    /// behind one address.
+    #[arg(long, env = "STREAMS_PER_CLIENT_MAX", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub streams_per_client_max: u32,
 
     /// How long making a connection to a service may take. They are near, so a longer wait only
     /// takes a place.
@@ -152,10 +165,22 @@ pub struct Config {
     pub upstream_connection_age_seconds: u64,
 
     /// An answer of known length up to this is taken whole before it is passed on, so that one that
-    /// is cut becomes a 502 and not half an answer.
-    #[arg(long, env = "RESPONSE_BUFFER_MAX_BYTES", default_value_t = 256 * 1024,
+    /// is cut becomes a 502 and not half an answer, and so that a client that reads slowly takes no
+    /// place at the service. More than the largest page.
+    #[arg(long, env = "RESPONSE_BUFFER_MAX_BYTES", default_value_t = 2 * 1024 * 1024,
           value_parser = clap::value_parser!(u64).range(0..=16_777_216))]
     pub response_buffer_max_bytes: u64,
+
+    /// Bytes of answers that were taken whole and are not read to their end by their clients; an
+    /// answer beyond is 503. Bounds memory.
+    #[arg(long, env = "UNREAD_MAX_BYTES", default_value_t = 256 * 1024 * 1024,
+          value_parser = clap::value_parser!(u32).range(1_048_576..=1_073_741_824))]
+    pub unread_max_bytes: u32,
+
+    /// Of one client; an answer beyond is 429. Some of the largest pages at once.
+    #[arg(long, env = "UNREAD_PER_CLIENT_MAX_BYTES", default_value_t = 32 * 1024 * 1024,
+          value_parser = clap::value_parser!(u32).range(1_048_576..=1_073_741_824))]
+    pub unread_per_client_max_bytes: u32,
 
     /// `json` for machines, `pretty` for a terminal.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
@@ -260,7 +285,7 @@ mod tests {
                 assert!(line.starts_with(name) && line.contains(" is not in "), "{line}");
             }
         }
-        assert_eq!(numbers, 16, "a new number needs a range");
+        assert_eq!(numbers, 20, "a new number needs a range");
     }
 
     #[test]

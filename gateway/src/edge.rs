@@ -1,18 +1,16 @@
 //! What the layers share: the settings they obey, and what they count.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::http::Edge as Hops;
+use common::http::{Crowd, Edge as Hops, Full, Place};
 use common::token::TokenVerifier;
 use http::StatusCode;
 use metrics::{Counter, Histogram};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Tokens;
-use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::cors::OriginPattern;
 use crate::proxy::{Connections, PooledProxy};
@@ -20,7 +18,10 @@ use crate::rate::Rate;
 use crate::rescue::Failure;
 use crate::routes::{Found, ROUTES, Upstream};
 use crate::unbelieved::Unbelieved;
-use crate::upstream::{Service, Taking};
+use crate::upstream::{Service, Taken, Taking};
+
+/// An answer up to this counts as read when it is given to its connection. Larger ones are pages.
+const UNREAD_FREE_BYTES: usize = 4 * 1024;
 
 /// Everything that requests share.
 pub(crate) struct Edge {
@@ -31,7 +32,7 @@ pub(crate) struct Edge {
     pub(crate) tokens: Tokens,
     pub(crate) meters: Meters,
     pub(crate) clock: Clock,
-    pub(crate) bodies: Bodies,
+    pub(crate) bodies: Crowd,
     pub(crate) body_max_bytes: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) response_buffer_max_bytes: u64,
@@ -41,7 +42,8 @@ pub(crate) struct Edge {
     /// Cancelled when no request is taken any more.
     pub(crate) closing: CancellationToken,
     services: [Service; Upstream::ALL.len()],
-    streams: Arc<Semaphore>,
+    streams: Crowd,
+    unread: Crowd,
 }
 
 impl Edge {
@@ -80,7 +82,7 @@ impl Edge {
             tokens: Tokens::new(verifier),
             meters: Meters::new(),
             clock,
-            bodies: Bodies::new(count(config.bodies_max), count(config.bodies_per_client_max)),
+            bodies: Crowd::new(count(config.bodies_max), count(config.bodies_per_client_max)),
             body_max_bytes: count(config.body_max_bytes),
             body_timeout: Duration::from_secs(config.body_timeout_seconds),
             response_buffer_max_bytes: config.response_buffer_max_bytes,
@@ -88,7 +90,11 @@ impl Edge {
             ending,
             closing,
             services,
-            streams: Arc::new(Semaphore::new(count(config.streams_max))),
+            streams: Crowd::new(count(config.streams_max), count(config.streams_per_client_max)),
+            unread: Crowd::new(
+                count(config.unread_max_bytes),
+                count(config.unread_per_client_max_bytes),
+            ),
         }
     }
 
@@ -104,8 +110,32 @@ impl Edge {
     }
 
     /// A place among the streams, which last and so must not take the places of requests.
-    pub(crate) fn stream_place(&self, upstream: Upstream) -> Result<OwnedSemaphorePermit, Failure> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| Failure::Busy(upstream))
+    pub(crate) fn stream_place(
+        &self,
+        upstream: Upstream,
+        client: IpAddr,
+    ) -> Result<Taken, Failure> {
+        match self.streams.enter(client) {
+            Ok(place) => Ok(Taken::of_client(place)),
+            Err(Full::OfClient) => Err(Failure::Crowded("streams")),
+            Err(Full::OfAll) => Err(Failure::Busy(upstream)),
+        }
+    }
+
+    /// Room for an answer that waits to be read; none is needed for a short one. What was done
+    /// (`is_safe` is false) is answered in any case.
+    pub(crate) fn unread_place(
+        &self,
+        client: IpAddr,
+        length: u64,
+        is_safe: bool,
+    ) -> Result<Option<Place>, Failure> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length <= UNREAD_FREE_BYTES || !is_safe {
+            return Ok(None);
+        }
+        let place = self.unread.enter_with(client, length);
+        place.map(Some).map_err(|full| Failure::no_place(full, "answers that are not read"))
     }
 }
 

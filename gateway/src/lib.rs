@@ -7,14 +7,13 @@
 //! * [`config`]: every setting.
 //! * [`routes`]: which path goes where, as data.
 //! * `stack`, `layers`, `edge`: the layers in their order, their two kinds, and what they share.
-//! * `client`, `unbelieved`, `trace`, `cors`, `rate`, `auth`, `body`, `bodies`: what the layers do.
+//! * `client`, `unbelieved`, `trace`, `cors`, `rate`, `auth`, `body`: what the layers do.
 //! * `upstream`, `proxy`: a service's places, retries and answers; passing a request on.
 //! * `rescue`: every failure of the gateway's own, and its answer.
 //! * [`docs`]: the pages about the API.
 //! * [`problems`]: the pages about each problem that is answered.
 
 mod auth;
-mod bodies;
 mod body;
 mod client;
 pub mod config;

@@ -1,10 +1,11 @@
 //! How many requests a client may send.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::http::subscriber;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -53,7 +54,7 @@ impl Rate {
     /// # Errors
     /// [`Failure::RateLimited`] when nothing is left.
     pub(crate) fn take(&self, client: IpAddr) -> Result<Left, Failure> {
-        let bucket = self.buckets.get_with(key_of(client), || {
+        let bucket = self.buckets.get_with(subscriber(client), || {
             Arc::new(
                 RateLimiter::direct_with_clock(self.quota, self.clock.clone())
                     .with_middleware::<StateInformationMiddleware>(),
@@ -78,17 +79,6 @@ impl Rate {
 
 impl Left {
     pub(crate) const NOTHING: Left = Left(0);
-}
-
-/// A subscriber has a whole /64 of IPv6, so that is one client.
-pub(crate) fn key_of(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use common::http::Full;
 use common::problem::Problem;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -32,6 +33,10 @@ pub(crate) enum Failure {
     BodySlow,
     /// The client has used up its rate.
     RateLimited { retry_after: Duration },
+    /// The client has as much of something at once as it may have; of what.
+    Crowded(&'static str),
+    /// All places are taken, by whomever; of what.
+    Full(&'static str),
     /// The bearer token is not valid.
     Unauthenticated,
     /// All places for requests of this upstream are taken.
@@ -69,6 +74,8 @@ impl Failure {
             Failure::BodyUnreadable => "body-unreadable",
             Failure::BodySlow => "body-too-slow",
             Failure::RateLimited { .. } => "rate-limited",
+            Failure::Crowded(_) => "crowded",
+            Failure::Full(_) => "full",
             Failure::Unauthenticated => "unauthenticated",
             Failure::Busy(_) => "busy",
             Failure::Down(_) => "upstream-down",
@@ -101,6 +108,13 @@ impl Failure {
                 "rate-limited",
                 "Too many requests; `RateLimit-Policy` says how many are allowed.".into(),
             ),
+            Failure::Crowded(what) => (
+                "rate-limited",
+                format!("This address has too many {what} at once; nothing was done.").into(),
+            ),
+            Failure::Full(what) => {
+                ("unavailable", format!("There are too many {what}; nothing was done.").into())
+            }
             Failure::Unauthenticated => {
                 ("unauthenticated", "The bearer token is not valid; it may have expired.".into())
             }
@@ -169,7 +183,8 @@ impl Failure {
         if let Failure::RateLimited { retry_after } = self {
             return Some(*retry_after);
         }
-        matches!(self, Failure::Busy(_) | Failure::Down(_)).then_some(RETRY_AFTER)
+        matches!(self, Failure::Crowded(_) | Failure::Full(_) | Failure::Busy(_) | Failure::Down(_))
+            .then_some(RETRY_AFTER)
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
@@ -198,9 +213,11 @@ impl Failure {
             Failure::Ambiguous(_) | Failure::BodyUnreadable => StatusCode::BAD_REQUEST,
             Failure::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::BodySlow => StatusCode::REQUEST_TIMEOUT,
-            Failure::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Failure::RateLimited { .. } | Failure::Crowded(_) => StatusCode::TOO_MANY_REQUESTS,
             Failure::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Failure::Busy(_) | Failure::Down(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Failure::Full(_) | Failure::Busy(_) | Failure::Down(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Failure::Cut(_) => StatusCode::BAD_GATEWAY,
             Failure::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Failure::Loop => StatusCode::LOOP_DETECTED,
@@ -240,6 +257,16 @@ fn shown(uri: &Uri) -> String {
     let in_table =
         |segment: &str| ROUTES.iter().any(|route| route.path.split('/').any(|own| own == segment));
     common::trace::ids_only(uri.path(), in_table)
+}
+
+impl Failure {
+    /// That there is no place for one more `what`, which is in the plural.
+    pub(crate) fn no_place(full: Full, what: &'static str) -> Failure {
+        match full {
+            Full::OfClient => Failure::Crowded(what),
+            Full::OfAll => Failure::Full(what),
+        }
+    }
 }
 
 impl IntoResponse for Failure {

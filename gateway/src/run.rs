@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use axum::Router;
 use common::admin::{self, Readiness};
 use common::clock::Clock;
-use common::http::{ServerLimits, serve};
+use common::http::{PerClient, ServerLimits, serve};
 use common::service::Life;
 use common::shutdown::Shutdown;
 use common::token::{JwksRefresh, TokenVerifier};
@@ -70,7 +70,7 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
     let admin = listen(config.admin_addr, "ADMIN_ADDR").await?;
     let router = admin::router(readiness.clone(), figures.clone());
     life.until_last("admin", |stop| {
-        let limits = ServerLimits { connections_max: ADMIN_CONNECTIONS_MAX };
+        let limits = ServerLimits { connections_max: ADMIN_CONNECTIONS_MAX, per_client: None };
         ends_well(serve(admin, router, limits, stop, shutdown.hard()))
     });
     life.until_last("telemetry", |stop| ends_well(telemetry::sample(figures, None, stop)));
@@ -114,6 +114,11 @@ pub(crate) async fn answer(
 ) {
     let limits = ServerLimits {
         connections_max: usize::try_from(config.http_connections_max).unwrap_or(usize::MAX),
+        per_client: Some(PerClient {
+            connections_max: usize::try_from(config.http_connections_per_client_max)
+                .unwrap_or(usize::MAX),
+            proxies: config.trusted_proxies.clone(),
+        }),
     };
     let edge = Arc::new(Edge::new(&config, verifier, clock, shutdown.soft(), stop.clone()));
     // One service for every path: the table is ours, not the router's.

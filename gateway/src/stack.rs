@@ -21,7 +21,7 @@ use crate::layers::{Answer, GateLayer, Inner, Step, StepLayer, answer};
 use crate::rate::Left;
 use crate::rescue::{self, Failure};
 use crate::routes::{self, Found, Goal, Limits, Route, Token};
-use crate::upstream::Held;
+use crate::upstream::{Held, Taken};
 use crate::{body, client, cors, docs, problems, trace};
 
 /// The whole stack.
@@ -183,16 +183,20 @@ struct Place;
 
 impl Step for Place {
     fn call<S: Inner>(&self, edge: &Arc<Edge>, request: Request, inner: &mut S) -> Answer {
-        let route = match Asked::of(&request).and_then(Asked::route) {
-            Ok(route) => route,
+        let asked = Asked::of(&request).and_then(|asked| Ok((asked.route()?, asked.client)));
+        let (route, client) = match asked {
+            Ok(asked) => asked,
             Err(failure) => return answer(failure.into_response()),
         };
+        let is_safe = request.method().is_safe();
         let place = match (route.goal, route.limits) {
             (Goal::Health | Goal::Docs | Goal::Problems, _) | (Goal::Upstream(_), Limits::None) => {
                 return Box::pin(inner.call(request));
             }
-            (Goal::Upstream(upstream), Limits::Request) => edge.service(upstream).place(),
-            (Goal::Upstream(upstream), Limits::Stream) => edge.stream_place(upstream),
+            (Goal::Upstream(upstream), Limits::Request) => {
+                edge.service(upstream).place().map(Taken::one)
+            }
+            (Goal::Upstream(upstream), Limits::Stream) => edge.stream_place(upstream, client),
         };
         let place = match place {
             Ok(place) => place,
@@ -203,9 +207,19 @@ impl Step for Place {
         Box::pin(async move {
             let response = future.await?;
             let length = response.body().size_hint().exact();
-            if length.is_some_and(|length| length <= edge.response_buffer_max_bytes) {
+            if let Some(length) = length
+                && length <= edge.response_buffer_max_bytes
+            {
                 // The answer is whole: the place is free while the client still reads it.
-                return Ok(response);
+                drop(place);
+                return Ok(match edge.unread_place(client, length, is_safe) {
+                    Ok(None) => response,
+                    Ok(Some(unread)) => {
+                        let taken = Taken::of_client(unread);
+                        response.map(|body| Body::new(Held::new(body, taken, None)))
+                    }
+                    Err(failure) => failure.into_response(),
+                });
             }
             let closing =
                 (length.is_none() && route.limits == Limits::Stream).then(|| edge.closing.clone());
@@ -239,7 +253,11 @@ impl Step for ReadBody {
         if request.body().is_end_stream() {
             return Box::pin(inner.call(request));
         }
-        let reading = Asked::of(&request).and_then(|asked| edge.bodies.begin(asked.client));
+        let reading = Asked::of(&request).and_then(|asked| {
+            edge.bodies
+                .enter(asked.client)
+                .map_err(|full| Failure::no_place(full, "bodies on their way"))
+        });
         let reading = match reading {
             Ok(reading) => reading,
             Err(failure) => return answer(failure.into_response()),

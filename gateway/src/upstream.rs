@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use common::http::Place;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::{Frame, SizeHint};
@@ -189,7 +190,10 @@ impl Reach {
     }
 
     fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) == 0 {
+        // Both: who failed a moment ago may still be about to set the time.
+        if self.failures.load(Ordering::Relaxed) == 0
+            && self.try_again_at_ms.load(Ordering::Relaxed) == 0
+        {
             return;
         }
         self.failures.store(0, Ordering::Relaxed);
@@ -214,21 +218,35 @@ impl Reach {
     }
 }
 
+/// What a body keeps until it ends, for nobody else to have.
+pub(crate) enum Taken {
+    /// A place among the requests of a service.
+    AtService { _permit: OwnedSemaphorePermit },
+    /// A client's part of something.
+    OfClient { _place: Place },
+}
+
+impl Taken {
+    pub(crate) fn one(permit: OwnedSemaphorePermit) -> Taken {
+        Taken::AtService { _permit: permit }
+    }
+
+    pub(crate) fn of_client(place: Place) -> Taken {
+        Taken::OfClient { _place: place }
+    }
+}
+
 /// A body that keeps its request's place until it ends, and ends when the gateway does.
 pub(crate) struct Held {
     body: Body,
-    _place: OwnedSemaphorePermit,
+    _place: Taken,
     /// A stream would hold up the drain for as long as its client stays; the client comes back with
     /// `Last-Event-ID`.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Held {
-    pub(crate) fn new(
-        body: Body,
-        place: OwnedSemaphorePermit,
-        closing: Option<CancellationToken>,
-    ) -> Held {
+    pub(crate) fn new(body: Body, place: Taken, closing: Option<CancellationToken>) -> Held {
         Held {
             body,
             _place: place,

@@ -214,6 +214,10 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
     }
     let options: PgConnectOptions = address.parse()?;
     let own = options.get_options().unwrap_or_default().to_owned();
+    let is_own = |name: &str| {
+        let mut words = own.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.any(|word| word.eq_ignore_ascii_case(name))
+    };
     let limits = [
         ("statement_timeout", STATEMENT_TIMEOUT_MS),
         ("lock_timeout", LOCK_TIMEOUT_MS),
@@ -222,7 +226,7 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
         ("tcp_keepalives_idle", TCP_KEEPALIVE_SECONDS),
         ("tcp_keepalives_interval", TCP_KEEPALIVE_INTERVAL_SECONDS),
     ];
-    let missing = limits.into_iter().filter(|(name, _)| !own.contains(name));
+    let missing = limits.into_iter().filter(|(name, _)| !is_own(name));
     let options = options.options(missing.map(|(name, limit)| (name, limit.to_string())));
     Ok(options.application_name(settings.service_name))
 }

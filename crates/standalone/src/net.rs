@@ -94,6 +94,17 @@ pub async fn http_status(address: SocketAddr, path: &str, patience: Duration) ->
     tokio::time::timeout(patience, ask).await.ok().flatten()
 }
 
+/// Whether whoever listens answers `hello` with anything in time: the kernel takes
+/// connections also for a process that stands still.
+pub async fn answers(address: SocketAddr, hello: &[u8], patience: Duration) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(hello).await.ok()?;
+        stream.read_u8().await.ok()
+    };
+    tokio::time::timeout(patience, ask).await.ok().flatten().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

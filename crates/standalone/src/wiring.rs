@@ -83,6 +83,8 @@ impl Wiring {
             environment.push(("DATABASE_URL", url));
             environment.push(("KAFKA_BOOTSTRAP", self.bootstrap.clone()));
             environment.push(("ADMIN_CREDENTIAL", admin_credential(&self.secrets)));
+            // The gateway; and so whoever else is on this machine.
+            environment.push(("TRUSTED_PROXIES", "127.0.0.1/32,::1/128".to_owned()));
         }
         match service {
             Service::LoanRequest => {

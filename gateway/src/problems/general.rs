@@ -218,12 +218,12 @@ pub(super) const KINDS: &[Kind] = &[
         &[429],
         [
             "Too many requests",
-            "More requests came from this address than are allowed in a second. Nothing was done.",
+            "More requests came from this address than are allowed in a second, or more bodies are on their way than are allowed at once. Nothing was done.",
             "Wait as long as Retry-After says. RateLimit-Policy says how many are allowed.",
         ],
         [
             "너무 많은 요청",
-            "이 주소에서 1초에 허용된 것보다 많은 요청이 왔습니다. 처리된 것은 없습니다.",
+            "이 주소에서 1초에 허용된 것보다 많은 요청이 왔거나, 동시에 허용된 것보다 많은 본문을 보내고 있습니다. 처리된 것은 없습니다.",
             "Retry-After에 적힌 시간만큼 기다려 주십시오. 허용되는 수는 RateLimit-Policy에 있습니다.",
         ],
     ),

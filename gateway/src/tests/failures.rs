@@ -158,7 +158,12 @@ async fn an_answer_that_is_cut_in_its_body_is_a_502_and_no_short_200() {
 
 #[tokio::test]
 async fn a_long_answer_that_is_cut_is_seen_to_be_cut() {
-    let (world, _read) = world_with_broken(Broken::InALongBody).await;
+    let (address, _read) = broken(Broken::InALongBody).await;
+    let world = World::with(|config| {
+        set_url(config, Upstream::Request, address);
+        config.response_buffer_max_bytes = 256 * 1024;
+    })
+    .await;
     let response = world.get("/loanRequests").send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err(), "half an answer passed for a whole one");

@@ -100,7 +100,8 @@ impl Plumbing {
     /// A relay on this database, as each instance of a service has one.
     pub(crate) fn relay(&self, batch_max: u32) -> Running<RelayError> {
         let settings = RelaySettings { batch_max, ..RelaySettings::default() };
-        let relay = Relay::new(self.db.clone(), self.bootstrap(), "facts", settings);
+        let relay =
+            Relay::new(self.db.clone(), self.bootstrap(), "facts", settings, Clock::system());
         Running::start(|stop| relay.run(stop))
     }
 
@@ -122,7 +123,13 @@ impl Plumbing {
             session_timeout: Duration::from_secs(6),
             ..ConsumerSettings::default()
         };
-        let consumer = Consumer::new(self.db.clone(), self.bootstrap(), subscriptions, settings);
+        let consumer = Consumer::new(
+            self.db.clone(),
+            self.bootstrap(),
+            subscriptions,
+            settings,
+            Clock::system(),
+        );
         Running::start(|stop| consumer.run(stop))
     }
 

@@ -43,8 +43,9 @@ pub struct ServiceSettings {
     #[arg(long, env = "DATABASE_URL", required = true, hide_env_values = true)]
     pub database_url: Secret,
 
-    /// Connections to the database at most. 16 keeps five services with several
-    /// instances below PostgreSQL's usual 100 per instance pair.
+    /// Connections to the database at most, beside the relay's one. 16 keeps the five
+    /// services below PostgreSQL's usual 100 with one instance each (85); with
+    /// more instances PostgreSQL's `max_connections` must follow.
     #[arg(long, env = "DATABASE_POOL_MAX", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub database_pool_max: u32,
@@ -73,14 +74,9 @@ pub struct ServiceSettings {
     )]
     pub allowed_hosts: Vec<String>,
 
-    /// Addresses whose `X-Forwarded-*` headers count, comma separated CIDR.
-    /// Anyone else could claim to be anyone.
-    #[arg(
-        long,
-        env = "TRUSTED_PROXIES",
-        value_delimiter = ',',
-        default_value = "127.0.0.1/32,::1/128"
-    )]
+    /// Addresses whose `X-Forwarded-*` headers count, comma separated CIDR: the
+    /// gateway's. Anyone else could claim to be anyone.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Where the public keys of the access tokens are fetched.

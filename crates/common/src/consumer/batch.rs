@@ -123,7 +123,7 @@ pub(super) async fn work(
     }
     let is_done = !suspicion.is_any()
         && match together(db, subscriptions, &handled).await {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(Failure::Outage(outage)) => return Err(outage),
             Err(Failure::Handler(_) | Failure::CutOff(_)) => false,
         };
@@ -164,22 +164,39 @@ pub(super) async fn work(
 /// Its place in the batch, the event, and whether it is a redriven one.
 type Handled<'a> = (usize, &'a ReceivedEvent, bool);
 
-/// All in one transaction.
+/// One by itself, as [`work`] does it; whether it was the first time.
+#[cfg(any(test, feature = "test-support"))]
+pub(super) async fn one(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    event: &ReceivedEvent,
+) -> Result<bool, HandlerError> {
+    match together(db, subscriptions, &[(0, event, false)]).await {
+        Ok(applied) => Ok(applied > 0),
+        Err(Failure::Handler(error)) => Err(error),
+        Err(Failure::CutOff(error) | Failure::Outage(Outage { error, .. })) => {
+            Err(HandlerError::Database(error))
+        }
+    }
+}
+
+/// All in one transaction; says for how many of them it was the first time.
 async fn together(
     db: &Db,
     subscriptions: &Subscriptions,
     handled: &[Handled<'_>],
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if handled.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let mut tx = db.begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
     inbox::revive(&mut tx, &redriven).await.map_err(Failure::outside)?;
     let events: Vec<_> = handled.iter().map(|one| one.1).collect();
     let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
+    let applied = claimed.len();
     let mut open = claimed.clone();
-    let mut spans = Vec::with_capacity(claimed.len());
+    let mut spans = Vec::with_capacity(applied);
     for event in &events {
         // Taken out, because the same event may be in the batch twice.
         if open.remove(&event.id) {
@@ -200,7 +217,7 @@ async fn together(
     for event in &events {
         count(event, if open.remove(&event.id) { "applied" } else { "duplicate" });
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// What came of one event by itself.
@@ -217,7 +234,7 @@ async fn alone(db: &Db, subscriptions: &Subscriptions, one: &Handled<'_>) -> Res
     let mut attempts = 1;
     loop {
         match together(db, subscriptions, std::slice::from_ref(one)).await {
-            Ok(()) => return Ok(Alone::Done),
+            Ok(_) => return Ok(Alone::Done),
             Err(Failure::Outage(outage)) => return Err(outage),
             Err(Failure::CutOff(error)) => return Ok(Alone::CutOff(error)),
             Err(Failure::Handler(HandlerError::Database(_))) if attempts < ATTEMPTS_MAX => {

@@ -9,7 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message as _, OwnedMessage};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{self, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::Notify;
 
@@ -66,9 +66,10 @@ impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
         for (name, topic) in statistics.topics {
             for (id, partition) in topic.partitions {
-                // Below zero it is not known, and the partition not ours.
-                if id >= 0 && partition.consumer_lag_stored >= 0 {
-                    set_lag(&name, id, partition.consumer_lag_stored);
+                if id >= 0
+                    && let Some(lag) = lag(&partition)
+                {
+                    set_lag(&name, id, lag);
                 }
             }
         }
@@ -113,6 +114,18 @@ impl ConsumerContext for Context {
             tracing::debug!(%error, "offsets were not committed");
         }
     }
+}
+
+/// How far a partition of ours is behind. Nothing is stored before the first message
+/// was worked on, and nothing committed where the group is new; what is below zero
+/// is not known.
+fn lag(partition: &statistics::Partition) -> Option<i64> {
+    if partition.fetch_state != "active" {
+        return None;
+    }
+    let from = [partition.stored_offset, partition.committed_offset, partition.lo_offset];
+    let from = from.into_iter().find(|offset| *offset >= 0)?;
+    (partition.hi_offset >= 0).then(|| (partition.hi_offset - from).max(0))
 }
 
 fn count(partitions: &TopicPartitionList) -> f64 {

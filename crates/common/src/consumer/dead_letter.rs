@@ -1,8 +1,10 @@
 //! Dead letters: messages that could not be worked on, kept on `<topic>.dlq` as
 //! they came, with the reason beside them.
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::FutureRecord;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::OnceCell;
 
@@ -26,6 +28,9 @@ pub mod header {
     pub const ATTEMPTS: &str = "dlq_attempts";
     /// When it was set aside, RFC 3339.
     pub const AT: &str = "dlq_at";
+    /// On a letter that is none but a slip: the bytes of the payload that lies only
+    /// where it was read, because with it the letter is larger than the broker takes.
+    pub const LEFT_OUT: &str = "dlq_left_out";
     /// On a message that was put back on its topic: the one group that had set
     /// it aside and takes it again. All others leave it alone.
     pub const REDRIVEN: &str = "dlq_redriven";
@@ -41,6 +46,12 @@ pub mod header {
     /// What all of them begin with.
     pub(super) const PREFIX: &str = "dlq_";
 }
+
+/// What of a message's key, and of each of its headers, goes onto a slip at most.
+const SLIP_BYTES_MAX: usize = 256;
+
+/// How many of a message's headers go onto a slip at most; an event has fewer.
+const SLIP_HEADERS_MAX: usize = 32;
 
 /// Where the dead letters of `topic` are.
 #[must_use]
@@ -69,15 +80,17 @@ pub(super) struct Office {
     broker: kafka::Broker,
     producer: OnceCell<kafka::Producer>,
     group: &'static str,
+    clock: Clock,
 }
 
 impl Office {
-    pub(super) fn new(broker: kafka::Broker, group: &'static str) -> Self {
-        Self { broker, producer: OnceCell::new(), group }
+    pub(super) fn new(broker: kafka::Broker, group: &'static str, clock: Clock) -> Self {
+        Self { broker, producer: OnceCell::new(), group, clock }
     }
 
     /// Sends one letter and waits for the broker's acknowledgement, as long as
-    /// that takes.
+    /// that takes. What is too large for a letter, which holds more than its message,
+    /// stays where it was read, and a slip says so: nothing behind it is to wait.
     pub(super) async fn send(
         &self,
         message: &OwnedMessage,
@@ -88,11 +101,20 @@ impl Office {
         let producer =
             self.producer.get_or_try_init(make).await.map_err(kafka::SendError::Rejected)?;
         let topic = topic_of(message.topic());
+        let headers = letter_headers(self.group, message, rejected, self.clock.now());
         let mut record: FutureRecord<'_, [u8], [u8]> =
-            FutureRecord::to(&topic).headers(letter_headers(self.group, message, rejected));
+            FutureRecord::to(&topic).headers(headers.clone());
         record.key = message.key();
         record.payload = message.payload();
-        kafka::send(producer, record).await?;
+        match kafka::send(producer, record).await {
+            Err(kafka::SendError::Rejected(error)) if is_too_large(&error) => {
+                let mut slip: FutureRecord<'_, [u8], [u8]> =
+                    FutureRecord::to(&topic).headers(slip_headers(&headers, message));
+                slip.key = message.key().filter(|key| key.len() <= SLIP_BYTES_MAX);
+                kafka::send(producer, slip).await?;
+            }
+            sent => sent?,
+        }
         metrics::counter!("dead_letters_total", "topic" => message.topic().to_owned()).increment(1);
         Ok(())
     }
@@ -103,8 +125,9 @@ pub(super) fn letter_headers(
     group: &str,
     message: &OwnedMessage,
     rejected: &Rejected,
+    at: OffsetDateTime,
 ) -> OwnedHeaders {
-    let at = Clock::system().now().format(&Rfc3339).expect("now has four digits for its year");
+    let at = at.format(&Rfc3339).expect("now has four digits for its year");
     let mut headers = own_headers(message.headers());
     for (key, value) in [
         (header::REASON, rejected.reason.as_str()),
@@ -118,6 +141,27 @@ pub(super) fn letter_headers(
         headers = headers.insert(Header { key, value: Some(value) });
     }
     headers
+}
+
+/// The headers of a slip: those of the letter as far as they are short, and what is
+/// left out.
+pub(super) fn slip_headers(letter: &OwnedHeaders, message: &OwnedMessage) -> OwnedHeaders {
+    let is_own = |key: &str| !key.starts_with(header::PREFIX);
+    let is_short = |found: &Header<'_, &[u8]>| {
+        found.key.len() + found.value.unwrap_or_default().len() <= SLIP_BYTES_MAX
+    };
+    let own = letter.iter().filter(|found| is_own(found.key)).filter(is_short);
+    let why = letter.iter().filter(|found| !is_own(found.key));
+    let mut slip = OwnedHeaders::new();
+    for found in own.take(SLIP_HEADERS_MAX).chain(why) {
+        slip = slip.insert(found);
+    }
+    let bytes = message.payload().unwrap_or_default().len().to_string();
+    slip.insert(Header { key: header::LEFT_OUT, value: Some(&bytes) })
+}
+
+fn is_too_large(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge)
 }
 
 /// The headers that a message had before anything was said about dead letters.

@@ -26,4 +26,6 @@ pub use failure::HandlerError;
 pub use replay::Replay;
 pub use run::{Consumer, ConsumerError};
 pub use settings::ConsumerSettings;
-pub use subscriptions::{Delivered, Subscriptions};
+#[cfg(any(test, feature = "test-support"))]
+pub use subscriptions::Delivered;
+pub use subscriptions::Subscriptions;

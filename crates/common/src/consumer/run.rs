@@ -20,6 +20,7 @@ use super::dead_letter::Office;
 use super::settings::ConsumerSettings;
 use super::subscriptions::Subscriptions;
 use super::suspicion::Suspicion;
+use crate::clock::Clock;
 use crate::db::{Db, described};
 use crate::kafka::{self, SendError};
 
@@ -53,6 +54,7 @@ pub struct Consumer {
     broker: kafka::Broker,
     subscriptions: Subscriptions,
     settings: ConsumerSettings,
+    clock: Clock,
     /// How much was read during an outage and waits; never more than a batch.
     pub(super) waiting: Arc<AtomicUsize>,
 }
@@ -65,9 +67,10 @@ impl Consumer {
         broker: impl Into<kafka::Broker>,
         subscriptions: Subscriptions,
         settings: ConsumerSettings,
+        clock: Clock,
     ) -> Self {
         let waiting = Arc::default();
-        Self { db, broker: broker.into(), subscriptions, settings, waiting }
+        Self { db, broker: broker.into(), subscriptions, settings, clock, waiting }
     }
 
     /// Runs until `shutdown`; then finishes the batch at hand, commits the
@@ -87,7 +90,8 @@ impl Consumer {
         let kafka = client::make(&self.broker, self.subscriptions.group(), &self.settings)
             .map_err(ConsumerError::Client)?;
         kafka.subscribe(&topics).map_err(ConsumerError::Client)?;
-        let office = Office::new(self.broker.clone(), self.subscriptions.group());
+        let office =
+            Office::new(self.broker.clone(), self.subscriptions.group(), self.clock.clone());
         let mut session = Session {
             consumer: &self,
             kafka: &kafka,

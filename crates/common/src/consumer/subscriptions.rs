@@ -8,8 +8,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 
+#[cfg(any(test, feature = "test-support"))]
+use super::batch;
 use super::failure::HandlerError;
-use super::inbox;
+#[cfg(any(test, feature = "test-support"))]
 use crate::db::Db;
 use crate::event::{Event, ReceivedEvent, TOMBSTONE};
 
@@ -23,6 +25,7 @@ type Handler = Arc<
 >;
 
 /// What a delivery came to.
+#[cfg(any(test, feature = "test-support"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// The handler ran and its effect is committed.
@@ -121,18 +124,15 @@ impl Subscriptions {
     /// # Errors
     ///
     /// The handler's; then nothing is committed.
+    #[cfg(any(test, feature = "test-support"))]
     pub async fn deliver(&self, db: &Db, event: &ReceivedEvent) -> Result<Delivered, HandlerError> {
         if !self.handles(event) {
             return Ok(Delivered::Ignored);
         }
-        let mut tx = db.pool().begin().await?;
-        if inbox::claim(&mut tx, &[event]).await?.is_empty() {
-            return Ok(Delivered::Duplicate);
+        match batch::one(db, self, event).await? {
+            true => Ok(Delivered::Applied),
+            false => Ok(Delivered::Duplicate),
         }
-        self.run(&mut tx, event).await?;
-        tx.commit().await?;
-        db.wake();
-        Ok(Delivered::Applied)
     }
 
     /// Whether anybody here handles this event.

@@ -1,8 +1,8 @@
 //! What is going on on a connection, and since when nothing is.
 
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,36 +13,42 @@ use tokio::time::{Instant, sleep_until};
 
 /// The requests of one connection. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Inner>);
+pub(super) struct Activity(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
-    running: AtomicUsize,
-    /// When something last went on.
-    last: Mutex<Instant>,
+    next_number: u64,
+    /// When each request that runs has last made a step.
+    running: HashMap<u64, Instant>,
+    /// When the last one that ended did so.
+    last_end: Instant,
 }
 
 impl Activity {
     /// Of a connection that is new.
     pub(super) fn new() -> Self {
-        let inner = Inner { running: AtomicUsize::new(0), last: Mutex::new(Instant::now()) };
-        Self(Arc::new(inner))
+        let inner = Inner { next_number: 0, running: HashMap::new(), last_end: Instant::now() };
+        Self(Arc::new(Mutex::new(inner)))
     }
 
     /// A request begins; it runs for as long as what comes back is kept.
     pub(super) fn begin(&self) -> Running {
-        self.0.running.fetch_add(1, Ordering::Relaxed);
-        self.touch();
-        Running(self.clone())
+        let mut inner = self.lock();
+        let number = inner.next_number;
+        inner.next_number += 1;
+        inner.running.insert(number, Instant::now());
+        drop(inner);
+        Running { activity: self.clone(), number }
     }
 
-    /// Waits until no request has run for `idle`, or those that run have made no
-    /// step for `stuck`, both counted from now at the earliest. Says which.
+    /// Waits until no request has run for `idle`, or one of those that run has made no
+    /// step for `stuck`, whatever the others do; both counted from now at the
+    /// earliest. Says which.
     pub(super) async fn silence(&self, idle: Duration, stuck: Duration) -> Silence {
         let begun = Instant::now();
         loop {
-            let is_idle = self.0.running.load(Ordering::Relaxed) == 0;
-            let until = self.last().max(begun) + if is_idle { idle } else { stuck };
+            let (since, is_idle) = self.since();
+            let until = since.max(begun) + if is_idle { idle } else { stuck };
             if until <= Instant::now() {
                 return if is_idle { Silence::Idle } else { Silence::Stuck };
             }
@@ -51,12 +57,16 @@ impl Activity {
         }
     }
 
-    fn last(&self) -> Instant {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Since when nothing goes on, and whether that is because nothing was asked for.
+    fn since(&self) -> (Instant, bool) {
+        let inner = self.lock();
+        let oldest = inner.running.values().min().copied();
+        (oldest.unwrap_or(inner.last_end), oldest.is_none())
     }
 
-    fn touch(&self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Right after every statement, so a panic elsewhere spoils nothing.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,25 +75,33 @@ impl Activity {
 pub(super) enum Silence {
     /// Nothing was asked for.
     Idle,
-    /// Nothing comes of what was asked for.
+    /// Nothing comes of something that was asked for.
     Stuck,
 }
 
 /// A request that runs.
 #[derive(Debug)]
-pub(super) struct Running(Activity);
+pub(super) struct Running {
+    activity: Activity,
+    number: u64,
+}
 
 impl Running {
     /// The body of the answer, whose end is the request's.
     pub(super) fn until_the_end_of(self, body: Body) -> Body {
         Body::new(Kept { body, running: self })
     }
+
+    fn step(&self) {
+        self.activity.lock().running.insert(self.number, Instant::now());
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.touch();
-        self.0.0.running.fetch_sub(1, Ordering::Relaxed);
+        let mut inner = self.activity.lock();
+        inner.running.remove(&self.number);
+        inner.last_end = Instant::now();
     }
 }
 
@@ -101,7 +119,7 @@ impl hyper::body::Body for Kept {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.running.0.touch();
+        self.running.step();
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -6,6 +6,7 @@ mod activity;
 mod address;
 mod body;
 mod conditional;
+mod crowd;
 mod params;
 mod server;
 mod stack;
@@ -14,8 +15,9 @@ mod stall;
 pub use address::{BaseUrl, ClientAddress, Edge};
 pub use body::{DEPTH_MAX, Json};
 pub use conditional::{IfMatch, etag};
+pub use crowd::{Crowd, Full, Place, subscriber};
 pub use params::{Path, Query};
-pub use server::{HEADER_BYTES_MAX, HEADER_READ_SECONDS, ServerLimits, serve};
+pub use server::{HEADER_BYTES_MAX, HEADER_READ_SECONDS, PerClient, ServerLimits, serve};
 #[cfg(any(test, feature = "test-support"))]
 pub use stack::test_layers;
 pub use stack::{BODY_BYTES_MAX, REQUEST_SECONDS, Stack, stack};

@@ -1,7 +1,7 @@
 //! Serving a router on a socket, with the limits that only the connection knows.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tower::{Service as _, ServiceExt as _};
 
 use super::activity::{Activity, Silence};
+use super::crowd::{Crowd, Full, Place};
 use super::stall::StallGuard;
 
 /// The head of a request arrives within this time, and so an idle HTTP/1
@@ -56,10 +58,21 @@ const WRITE_STALL_SECONDS: u64 = 20;
 const ACCEPT_PAUSE_MS: u64 = 50;
 
 /// The limits of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerLimits {
     /// Connections at once; further ones wait in the kernel's queue.
     pub connections_max: usize,
+    /// Of one client, where clients come from anywhere.
+    pub per_client: Option<PerClient>,
+}
+
+/// How many connections one client may have, so that it does not take those of others.
+#[derive(Clone, Debug)]
+pub struct PerClient {
+    /// So many; a further one is closed at once.
+    pub connections_max: usize,
+    /// Who has more, because many clients come through it.
+    pub proxies: Vec<IpNet>,
 }
 
 /// How long what is waited for.
@@ -101,6 +114,7 @@ async fn serve_with(
     abort: CancellationToken,
 ) {
     let connections = Arc::new(Semaphore::new(limits.connections_max));
+    let clients = limits.per_client.map(Clients::new);
     let tasks = TaskTracker::new();
     let builder = builder(patience);
     loop {
@@ -111,6 +125,11 @@ async fn serve_with(
         };
         let Some((stream, peer, permit)) = accepted else {
             tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            continue;
+        };
+        // Closed without a word: an answer would cost what is to be saved.
+        let Ok(place) = clients.as_ref().map(|clients| clients.enter(peer.ip())).transpose() else {
+            metrics::counter!("http_connections_refused_total").increment(1);
             continue;
         };
         let activity = Activity::new();
@@ -143,7 +162,7 @@ async fn serve_with(
                 connection.as_mut().graceful_shutdown();
                 is_told = true;
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);
@@ -151,6 +170,27 @@ async fn serve_with(
     tokio::select! {
         () = tasks.wait() => {}
         () = abort.cancelled() => {}
+    }
+}
+
+/// How many connections each client has.
+struct Clients {
+    crowd: Crowd,
+    proxies: Vec<IpNet>,
+}
+
+impl Clients {
+    fn new(limit: PerClient) -> Self {
+        Self { crowd: Crowd::new(usize::MAX, limit.connections_max), proxies: limit.proxies }
+    }
+
+    /// A place for one more; none is needed by whom many clients come through.
+    fn enter(&self, peer: IpAddr) -> Result<Option<Place>, Full> {
+        let peer = peer.to_canonical();
+        if self.proxies.iter().any(|range| range.contains(&peer)) {
+            return Ok(None);
+        }
+        self.crowd.enter(peer).map(Some)
     }
 }
 

@@ -56,7 +56,9 @@ pub(super) async fn batch(pool: &PgPool, settings: &RelaySettings) -> Result<u64
         AND id IN (SELECT id FROM outbox WHERE sent_at IS NOT NULL ORDER BY id LIMIT $2)";
     const INBOX: &str = "DELETE FROM inbox WHERE event_id IN (
         SELECT event_id FROM inbox WHERE received_at < now() - make_interval(hours => $1) LIMIT $2)";
-    const IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE (scope, route, key) IN (
+    // Looked at once more when it is had: a key that was just claimed anew is kept.
+    const IDEMPOTENCY: &str = "DELETE FROM idempotency
+        WHERE created_at < now() - make_interval(hours => $1) AND (scope, route, key) IN (
         SELECT scope, route, key FROM idempotency WHERE created_at < now() - make_interval(hours => $1) LIMIT $2)";
     let mut gone = 0;
     for (statement, kept_hours) in [

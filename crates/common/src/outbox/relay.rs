@@ -42,7 +42,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// How the relay sends, and how long old rows stay. The defaults are those of the
 /// settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySettings {
     /// The most events that are sent before they are marked as sent together.
     pub batch_max: u32,
@@ -64,7 +64,7 @@ impl Default for RelaySettings {
     fn default() -> Self {
         Self {
             batch_max: 500,
-            poll: Duration::from_millis(100),
+            poll: Duration::from_millis(250),
             flush: Duration::from_secs(5),
             outbox_keep_hours: 72,
             inbox_keep_hours: 44_640,
@@ -116,13 +116,14 @@ impl Relay {
         broker: impl Into<kafka::Broker>,
         client_id: &str,
         settings: RelaySettings,
+        clock: Clock,
     ) -> Self {
         Self {
             db,
             broker: broker.into(),
             client_id: client_id.to_owned(),
             settings,
-            clock: Clock::system(),
+            clock,
             active: Arc::default(),
         }
     }
@@ -304,7 +305,13 @@ impl Relay {
         let options = self.db.pool().connect_options();
         let mut connection = answer(options.connect()).await?;
         answer(rows::end_with_silence(&mut connection, LEASE)).await?;
+        let mut measured: Option<Instant> = None;
         while !answer(rows::try_lock(&mut connection)).await? {
+            // Also while another one sends, or stands still and does not.
+            if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
+                self.measure(&mut connection).await?;
+                measured = Some(Instant::now());
+            }
             tokio::select! {
                 () = tokio::time::sleep(HEARTBEAT) => {}
                 () = shutdown.cancelled() => return Ok(None),

@@ -108,7 +108,8 @@ async fn work(
 ) -> Arc<AtomicBool> {
     let settings = &context.settings;
     let figures = RelaySettings::from(settings);
-    let relay = Relay::new(context.db.clone(), broker.clone(), name, figures);
+    let relay =
+        Relay::new(context.db.clone(), broker.clone(), name, figures, context.clock.clone());
     let relay_active = relay.activity();
     life.after_work("outbox", |stop| async move { Ok(relay.run(stop).await?) });
 
@@ -127,7 +128,11 @@ async fn work(
     });
 
     let (db, figures) = (context.db.clone(), ConsumerSettings::from(settings));
-    life.work("consumer", async move |stop| consume(db, broker, figures, events, stop).await);
+    let clock = context.clock.clone();
+    life.work("consumer", async move |stop| {
+        let consumer = Consumer::new(db, broker.clone(), events.clone(), figures, clock);
+        consume(consumer, broker, events, stop).await
+    });
     relay_active
 }
 
@@ -210,7 +215,8 @@ async fn serve(
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> anyhow::Result<()> {
-    let limits = ServerLimits { connections_max };
+    // Who calls a service is the gateway, or another service.
+    let limits = ServerLimits { connections_max, per_client: None };
     crate::http::serve(listener, router, limits, stop, abort).await;
     Ok(())
 }
@@ -254,9 +260,8 @@ fn served<A: App>(router: Router, context: &Context) -> Router {
 /// for dead letters events are read all the same, and it is said until it is there:
 /// the first letter would have to wait, and all that is behind it.
 async fn consume(
-    db: Db,
+    consumer: Consumer,
     broker: kafka::Broker,
-    figures: ConsumerSettings,
     subscriptions: Subscriptions,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -267,7 +272,7 @@ async fn consume(
         () = all_there(&broker, topics, "topics are missing") => {}
     }
     let looking = all_there(&broker, letters, "topics for dead letters are missing");
-    let consumer = Consumer::new(db, broker.clone(), subscriptions, figures).run(stop);
+    let consumer = consumer.run(stop);
     tokio::pin!(consumer);
     tokio::select! {
         ended = &mut consumer => return Ok(ended?),

@@ -54,6 +54,12 @@ impl Post {
     /// on it.
     pub(super) async fn redrive(&self, letter: &Letter) -> anyhow::Result<()> {
         let place = &letter.place;
+        let left_out = letter.headers().any(|(name, _)| name == header::LEFT_OUT);
+        ensure!(
+            !left_out,
+            "{place} was too large to be kept: its message lies only where it was read, \
+             `dlq show` says where; discard it"
+        );
         // What is no event is set aside again, by whoever reads it.
         ensure!(letter.event_id().is_some(), "{place} has no event id; discard it");
         let headers = letter.own_headers().and_then(redrive_headers);

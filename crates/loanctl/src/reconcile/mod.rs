@@ -89,11 +89,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Those older than the bound, and how many are younger.
+    /// Those older than the bound, and how many are younger. What is dated further
+    /// ahead than the bound has no age: it would be young for ever.
     fn by_age(&self, all: Vec<Disagreement>) -> (Vec<Disagreement>, u64) {
-        let before = self.clock.now() - self.arguments.older_than;
+        let now = self.clock.now();
+        let bound = self.arguments.older_than;
+        let is_young = |since| now - bound < since && since <= now + bound;
         let found = all.len();
-        let old: Vec<_> = all.into_iter().filter(|one| one.since <= before).collect();
+        let old: Vec<_> = all.into_iter().filter(|one| !is_young(one.since)).collect();
         let young = (found - old.len()) as u64;
         (old, young)
     }

@@ -12,6 +12,10 @@ use tansu_storage::{ProduceService, StorageContainer};
 use super::arrivals::{Arrivals, Partition};
 use super::headers;
 
+/// The most that a batch may hold, uncompressed. What a client sends has 1 MB at most;
+/// what is stored must fit into what a fetch may read of a partition.
+const BATCH_BYTES_MAX: usize = 1_572_864;
+
 /// Stores messages and tells the fetches.
 #[derive(Clone)]
 pub(super) struct Produce {
@@ -33,7 +37,10 @@ impl Service<(), ProduceRequest> for Produce {
         let batches = batches(&request);
         if let Err(error) = pack_all(&mut request) {
             tracing::warn!(%error, "messages that can't be read");
-            return Ok(refused(&request));
+            return Ok(refused(&request, ErrorCode::CorruptMessage));
+        }
+        if largest(&request) > BATCH_BYTES_MAX {
+            return Ok(refused(&request, ErrorCode::MessageTooLarge));
         }
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;
@@ -72,12 +79,20 @@ fn pack_all(request: &mut ProduceRequest) -> Result<(), tansu_sans_io::Error> {
     Ok(())
 }
 
+/// The bytes of the largest batch, uncompressed.
+fn largest(request: &ProduceRequest) -> usize {
+    let partitions = request.topic_data.iter().flatten().flat_map(|topic| &topic.partition_data);
+    let batches = partitions.flatten().filter_map(|data| data.records.as_ref());
+    let sizes = batches.flat_map(|records| &records.batches).map(|batch| batch.record_data.len());
+    sizes.max().unwrap_or_default()
+}
+
 /// Nothing of it was stored, and it would not be another time.
-fn refused(request: &ProduceRequest) -> ProduceResponse {
+fn refused(request: &ProduceRequest, error: ErrorCode) -> ProduceResponse {
     let answer = |index: i32| {
         PartitionProduceResponse::default()
             .index(index)
-            .error_code(ErrorCode::CorruptMessage.into())
+            .error_code(error.into())
             .base_offset(-1)
             .log_append_time_ms(Some(-1))
             .log_start_offset(Some(0))

@@ -54,6 +54,8 @@ impl Crew {
         wanted: &[PartName],
         progress: &Progress,
     ) -> anyhow::Result<()> {
+        // Who wants to stop it finds it from now on.
+        self.write_state()?;
         let secrets = Secrets::load_or_generate(&self.data.secrets())?;
         let mut database = None;
         if wanted.contains(&PartName::Postgres) {
@@ -199,17 +201,24 @@ impl Crew {
     /// Looks after all, for ever.
     pub(super) async fn look_after(&mut self, progress: &Progress) -> anyhow::Result<()> {
         let mut looks = 0_u32;
+        let mut is_written = true;
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
             let now = Instant::now();
             let happened: Vec<String> =
                 self.parts.iter_mut().filter_map(|part| part.look_after(now)).collect();
             // Written down first: whoever reads that something was started again looks for it.
-            let written = if happened.is_empty() { Ok(()) } else { self.write_state() };
+            if !happened.is_empty() || !is_written {
+                let written = self.write_state();
+                // A full disk: what runs goes on, and it is tried again.
+                if let (true, Err(error)) = (is_written, &written) {
+                    progress.say(&format!("what runs cannot be written down: {error:#}"));
+                }
+                is_written = written.is_ok();
+            }
             for line in &happened {
                 progress.say(line);
             }
-            written?;
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(LOGS_EVERY) {
                 self.limit_logs(progress);

@@ -38,6 +38,18 @@ pub struct State {
     pub children: BTreeMap<String, ChildState>,
 }
 
+/// All that there may be in it; what ends in `new` was left unfinished.
+const OURS: [&str; 8] = [
+    "broker",
+    "lock",
+    "logs",
+    "postgres",
+    "secrets.json",
+    "secrets.new",
+    "state.json",
+    "state.new",
+];
+
 /// The folder of one system.
 #[derive(Debug, Clone)]
 pub struct DataDir {
@@ -92,18 +104,43 @@ impl DataDir {
         postgres::folder_for(&self.root)
     }
 
-    /// Removes a database that an earlier system of this path has left when its
-    /// folder was removed by hand: nobody knows its passwords any more, and the
-    /// broker that it belonged to is gone. True if there was one.
-    pub(super) fn remove_orphaned_database(&self) -> anyhow::Result<bool> {
+    /// Something in the folder that no system has put there; whoever gave another
+    /// folder's name by mistake is not to lose it.
+    pub(super) fn stranger(&self) -> anyhow::Result<Option<PathBuf>> {
+        let entries = match std::fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("the data folder cannot be read"),
+        };
+        for entry in entries {
+            let entry = entry.context("the data folder cannot be read")?;
+            if !OURS.iter().any(|ours| entry.file_name() == *ours) {
+                return Ok(Some(entry.path()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts aside a database that an earlier system of this path has left, whose folder
+    /// was removed by hand, or is on a disk that is not mounted: its passwords and
+    /// its broker are not here. Says where it is now, if there was one.
+    pub(super) fn put_orphaned_database_aside(&self) -> anyhow::Result<Option<PathBuf>> {
         let database = self.postgres()?;
         let is_new = !self.secrets().exists() && !self.broker().exists();
         let orphaned = is_new && !database.starts_with(&self.root) && database.exists();
-        if orphaned {
-            std::fs::remove_dir_all(&database)
-                .with_context(|| format!("cannot remove {}", database.display()))?;
+        if !orphaned {
+            return Ok(None);
         }
-        Ok(orphaned)
+        let aside = |number: u32| {
+            let mut name = database.clone().into_os_string();
+            name.push(format!(".aside-{number}"));
+            PathBuf::from(name)
+        };
+        let free = (1..).map(aside).find(|aside| !aside.exists());
+        let aside = free.context("there is no name to put the database aside under")?;
+        std::fs::rename(&database, &aside)
+            .with_context(|| format!("cannot put {} aside", database.display()))?;
+        Ok(Some(aside))
     }
 
     /// The passwords and keys.

@@ -59,8 +59,15 @@ async fn stop_supervisor(data: &DataDir) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// It does not stop, or the data can't be removed.
+/// It does not stop, the folder is another's, or the data can't be removed.
 pub async fn reset(data: &DataDir) -> anyhow::Result<()> {
+    if let Some(stranger) = data.stranger()? {
+        bail!(
+            "{} is not the folder of a system: {} is none of ours, and nothing was removed",
+            data.root().display(),
+            stranger.display()
+        );
+    }
     down(data).await?;
     // The lock's file is in the folder: it goes with it.
     for folder in [data.postgres()?, data.root().to_path_buf()] {

@@ -11,10 +11,17 @@ use anyhow::bail;
 use super::data::{ChildState, DataDir};
 use super::plan::PartName;
 use crate::logs::tail;
-use crate::net::http_status;
+use crate::net::{answers, http_status};
 
 /// How often followed logs are looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a process may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Whether TLS is spoken (PostgreSQL's protocol, `SSLRequest`): answered with one byte.
+const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+/// Which requests are known (Kafka's protocol, `ApiVersions` version 0): key 18, version 0,
+/// correlation 1, no name of a client.
+const API_VERSIONS_REQUEST: &[u8] = &[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
 /// How many bytes of a followed log are read at once.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -30,38 +37,50 @@ pub async fn status(data: &DataDir) -> anyhow::Result<ExitCode> {
         println!("nothing runs; `./dev up` starts it");
         return Ok(ExitCode::from(3));
     };
-    println!(
+    let mut lines = vec![format!(
         "{:<14} {:<10} {:<17} {:>8} {:>9} {:>9}",
         "process", "state", "address", "pid", "memory", "restarts"
-    );
+    )];
     let mut all_ready = state.ready;
     for part in PartName::all() {
         let Some(child) = state.children.get(part.name()) else { continue };
-        let word = condition(child).await;
+        let word = condition(part, child).await;
         all_ready &= word == "ready";
         let memory = child
             .identity
             .resident_kib()
             .map_or_else(String::new, |kib| format!("{} MB", kib / 1024));
-        println!(
+        lines.push(format!(
             "{part:<14} {word:<10} {:<17} {:>8} {memory:>9} {:>9}",
             child.address, child.identity.pid, child.restarts
-        );
+        ));
     }
-    println!("\ndata: {}", data.root().display());
+    lines.push(format!("\ndata: {}", data.root().display()));
+    // Whoever has read enough has gone.
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
     Ok(if all_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn condition(child: &ChildState) -> &'static str {
+/// Whether PostgreSQL or the broker answers. They have no port for that.
+async fn speaks(part: PartName, child: &ChildState) -> bool {
+    let Ok(address) = child.address.parse() else { return false };
+    let hello: &[u8] = match part {
+        PartName::Postgres => SSL_REQUEST,
+        PartName::Broker => API_VERSIONS_REQUEST,
+        PartName::Service(_) => return true,
+    };
+    answers(address, hello, PATIENCE).await
+}
+
+async fn condition(part: PartName, child: &ChildState) -> &'static str {
     if !child.identity.is_alive() {
         return "down";
     }
     let Some(address) = child.admin_address.as_ref().and_then(|address| address.parse().ok())
     else {
-        // PostgreSQL and the broker have no such port: they run.
-        return "ready";
+        return if speaks(part, child).await { "ready" } else { "silent" };
     };
-    match http_status(address, "/readyz", Duration::from_secs(2)).await {
+    match http_status(address, "/readyz", PATIENCE).await {
         Some(200) => "ready",
         Some(_) => "not ready",
         None => "silent",

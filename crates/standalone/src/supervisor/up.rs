@@ -89,8 +89,11 @@ pub async fn up(options: &UpOptions) -> anyhow::Result<ExitCode> {
     for name in leftovers::stop(data).await? {
         progress.say(&format!("{name:<14} was left from an earlier run and is stopped"));
     }
-    if data.remove_orphaned_database()? {
-        progress.say("the database of an earlier system, whose folder was removed, is removed too");
+    if let Some(aside) = data.put_orphaned_database_aside()? {
+        progress.say(&format!(
+            "the database of an earlier system, whose folder is not here any more, is put aside: {}",
+            aside.display()
+        ));
     }
     plan.check(&parts)?;
     let mut stop = StopSignals::listen()?;

@@ -225,8 +225,10 @@ pub(super) async fn issue_token(
 /// quote it, and so is not repeated.
 async fn read(request: Request) -> Result<TokenRequest, TokenFailure> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // What comes behind a semicolon is a parameter, and a form has none that counts.
+    let essence = media_type.and_then(|text| text.split(';').next()).map(str::trim);
     let is_form =
-        media_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
+        essence.is_some_and(|text| text.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
     if is_form {
         return match Form::from_request(request, &()).await {
             Ok(Form(asked)) => Ok(asked),

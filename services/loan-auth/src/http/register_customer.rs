@@ -20,7 +20,8 @@ use crate::domain::person::{Person, Role};
 use crate::domain::words;
 use crate::error::Error;
 use crate::usecases::{
-    Attempt, NewPerson, Origin, Proof, Purpose, Registered, RegistrationKey, nfc, register_person,
+    Again, Attempt, NewPerson, Origin, Proof, Purpose, Registered, RegistrationKey, nfc,
+    register_person,
 };
 
 /// Says that an answer was given before.
@@ -175,7 +176,7 @@ pub(super) async fn register_customer(
         async |tx: &mut _| register_person(tx, &api.clock, &person, &hash, key.as_ref()).await;
     match api.db.in_tx("register_customer", work).await? {
         Registered::Fresh => Ok(answer(person, &base, false)),
-        Registered::Before(id) => {
+        Registered::Before(id, again) => {
             let attempt = Attempt {
                 purpose: Purpose::Register,
                 user_id: body.user_id,
@@ -184,9 +185,10 @@ pub(super) async fn register_customer(
                 origin,
             };
             match api.prover.prove_person(attempt).await? {
-                Proof::Proven(proven) if proven.person.id == id => {
-                    Ok(answer(proven.person, &base, true))
-                }
+                Proof::Proven(proven) if proven.person.id == id => match again {
+                    Again::Alike => Ok(answer(proven.person, &base, true)),
+                    Again::Otherwise => Err(Error::KeyReused),
+                },
                 // The key's customer has left, and the name is another's now.
                 Proof::Proven(_) => Err(Error::NotFound),
                 Proof::Wrong => Err(Error::WrongCredentials),

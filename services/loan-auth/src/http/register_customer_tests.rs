@@ -152,6 +152,10 @@ async fn the_same_key_registers_once_and_needs_the_password(pool: PgPool) {
     other["userMobile"] = json!("010-999-9999");
     let answer = register_as(&app, "key-1", &other).await;
     assert_eq!((answer.status, answer.code()), (422, "idempotency-key-reused"));
+    other["userPassword"] = json!("wrong horse battery");
+    let answer = register_as(&app, "key-1", &other).await;
+    assert_eq!((answer.status, answer.code()), (403, "wrong-credentials"), "nor that it is there");
+    other["userPassword"] = somebody()["userPassword"].clone();
     assert_eq!(register_as(&app, "key-2", &somebody()).await.code(), "user-id-taken");
     other["userId"] = json!("other@sk.com");
     assert_eq!(register_as(&app, "key-1", &other).await.status, 201);

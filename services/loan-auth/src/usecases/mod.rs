@@ -39,7 +39,7 @@ pub use prove_bearer::prove_bearer;
 pub use prove_caller::{Caller, prove_caller};
 pub use prove_person::{Attempt, Proof, Proven, Prover, ProverSettings};
 pub use refuse_certification::refuse_certification;
-pub use register_person::{NewPerson, Registered, RegistrationKey, register_person};
+pub use register_person::{Again, NewPerson, Registered, RegistrationKey, register_person};
 pub use remove_customer::remove_customer;
 pub use remove_officer::remove_officer;
 pub use renew_session::{Renewal, renew_session};

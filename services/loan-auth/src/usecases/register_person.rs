@@ -66,15 +66,24 @@ const ROUTE: &str = "POST /customers";
 pub enum Registered {
     /// The person was added.
     Fresh,
-    /// This one was added before under the same key.
-    Before(CustomerId),
+    /// This one was added before under the same key, and asked for with the same body
+    /// or with another; whoever asks is proven before they learn which.
+    Before(CustomerId, Again),
+}
+
+/// With what a person who is there was asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The same as the first time.
+    Alike,
+    /// Another body.
+    Otherwise,
 }
 
 /// Adds a person; of a customer the others are told.
 ///
 /// # Errors
-/// [`Error::UserIdTaken`] if somebody active has the login name,
-/// [`Error::KeyReused`] if the key stands for another body; the database's.
+/// [`Error::UserIdTaken`] if somebody active has the login name; the database's.
 pub async fn register_person(
     tx: &mut PgConnection,
     clock: &Clock,
@@ -87,8 +96,12 @@ pub async fn register_person(
         let (id, now) = (person.id.as_uuid(), clock.now());
         match idempotency::claim(tx, &user_key, ROUTE, key, *body_hash, id, now).await? {
             Claim::Fresh => {}
-            Claim::Existing { resource_id } => return Ok(Registered::Before(resource_id.into())),
-            Claim::OtherBody { .. } => return Err(Error::KeyReused),
+            Claim::Existing { resource_id } => {
+                return Ok(Registered::Before(resource_id.into(), Again::Alike));
+            }
+            Claim::OtherBody { resource_id } => {
+                return Ok(Registered::Before(resource_id.into(), Again::Otherwise));
+            }
         }
     }
     if !store::person::add(tx, person, &user_key, password_hash).await? {

@@ -21,8 +21,7 @@ pub async fn reset_password(
     let officer = store::person::lock(tx, id).await?;
     let mut officer =
         officer.filter(|person| person.role == Role::Officer).ok_or(Error::NotFound)?;
-    officer.version += 1;
-    officer.changed_at = clock.now();
+    officer.note_change(clock.now());
     officer.renew_credentials();
     store::person::set_password(tx, id, password_hash).await?;
     store::person::update(tx, &officer).await?;

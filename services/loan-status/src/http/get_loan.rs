@@ -87,12 +87,15 @@ impl LoanState {
     }
 }
 
-/// Whatever changes a loan here adds an entry or marks one as cancelled, and
-/// neither is ever undone: together they number what is shown.
-fn entity_tag(entries: &[Entry], epoch: &Epoch) -> String {
+/// Whatever happens to a loan adds an entry or marks one as cancelled, and neither is
+/// ever undone; an operator may have its state derived anew beside that.
+fn entity_tag(loan: &Loan, entries: &[Entry], epoch: &Epoch) -> String {
     let last = entries.iter().map(|entry| entry.id).max().unwrap_or(0);
     let cancelled = entries.iter().filter(|entry| entry.cancelled_at.is_some()).count();
-    format!("\"{epoch}-{last}-{cancelled}\"")
+    let version = loan.loan_version;
+    let status = loan.loan_status.code();
+    let outstanding = loan.outstanding.map_or_else(String::new, |money| money.to_string());
+    format!("\"{epoch}-{last}-{cancelled}-{version}-{status}-{outstanding}\"")
 }
 
 /// `If-None-Match`: whether the client has this version already (RFC 9110,
@@ -243,7 +246,7 @@ pub(super) async fn get_loan(
     if !viewer.may_see(loan.customer_id) {
         return Err(Error::NotFound);
     }
-    let tag = entity_tag(&entries, &epoch);
+    let tag = entity_tag(&loan, &entries, &epoch);
     let unchanged = has_already(&headers, &tag);
     let tag = HeaderValue::from_str(&tag).map_err(|_| Problem::internal())?;
     let described = [

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 
 use crate::events::testing::Story;
 use crate::http::testing::{Answer, App, Who};
+use crate::usecases::rederive_loan::rederive_loan;
 
 fn request() -> LoanRequestId {
     Clock::system().new_id().into()
@@ -121,6 +122,14 @@ async fn whatever_is_shown_anew_has_another_tag(pool: PgPool) {
     }
     let older = app.get_with(&address, Some(who), Some(("if-none-match", "\"x\""))).await;
     assert_eq!(older.status, 200);
+    // Whoever has read what was wrong, which an operator has had mended.
+    let wrong = "UPDATE loan SET loan_status = '01', outstanding = 7 WHERE loan_id = $1";
+    sqlx::query(wrong).bind(story.loan_id).execute(app.db.pool()).await.unwrap();
+    let wrong = tag(&app.get(&address, Some(who)).await);
+    let mending = app.db.in_tx("test", async |tx| rederive_loan(tx, story.loan_id).await);
+    assert!(mending.await.unwrap());
+    let mended = app.get_with(&address, Some(who), Some(("if-none-match", &wrong))).await;
+    assert_eq!((mended.status, tag(&mended)), (200, last));
 }
 
 #[sqlx::test(migrations = "./migrations")]

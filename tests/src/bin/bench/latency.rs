@@ -121,6 +121,7 @@ fn pace(begun: Instant, rate: u32, total: u32) -> mpsc::UnboundedReceiver<Instan
     std::thread::spawn(move || {
         for number in 0..total {
             let at = begun + Duration::from_secs(1) * number / rate;
+            #[expect(clippy::disallowed_methods, reason = "it is no thread of the runtime's")]
             std::thread::sleep(at.saturating_duration_since(Instant::now()));
             if due.send(at).is_err() {
                 return;

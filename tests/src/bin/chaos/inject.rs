@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use journeys::proxy::Mode;
 use nix::sys::signal::Signal;
 use standalone::Service;
@@ -54,9 +54,7 @@ async fn begin(system: &mut System, timed: &Timed) -> Result<()> {
         Fault::Kill(Part::Postgres) => system.stack.postgres_mut().crash().await,
         Fault::Stop(Part::Service(service)) => system.instance(service, pick)?.pause(),
         Fault::Stop(Part::Broker) => system.cluster.signal(index, Signal::SIGSTOP),
-        Fault::Stop(Part::Postgres) => {
-            Ok(system.stack.postgres_mut().process_mut().signal(Signal::SIGSTOP)?)
-        }
+        Fault::Stop(Part::Postgres) => bail!("it is many processes"),
         Fault::Cut(link) => system.links.set(link, Mode::Cut),
         Fault::Hold(link) => system.links.set(link, Mode::Hold),
         Fault::Delay(link) => system.links.set(link, Mode::Delay(delay(link, pick))),

@@ -10,6 +10,7 @@
 //! * [`run`], [`report`]: all of it in its order, and what came of it.
 //! * [`self_test`]: whether the checker finds what it should.
 
+mod agreement;
 mod clocks;
 mod cluster;
 mod customers;

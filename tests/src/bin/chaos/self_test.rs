@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::faults::Bundle;
 use crate::judge::Findings;
 use crate::plan::Asked;
+use crate::report::Report;
 use crate::run::{Order, run};
 use crate::system::Shape;
 
@@ -68,39 +69,65 @@ const RECOVERED_WITHIN: Duration = Duration::from_secs(15);
 /// What is lost stays lost: no need to wait for it.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
 
+/// The same binaries and the same faults, with nothing broken: the checker that finds
+/// something then would have found it in the trials too.
+const CONTROL: &str = "control";
+
 /// Runs all; true if each came out as it should.
 pub(crate) async fn run_all(folder: &Path, small_disks: bool) -> Result<bool> {
     let bin_dir = std::fs::canonicalize(folder).context("the folder of the broken binaries")?;
     let mut good = true;
     for trial in &TRIALS {
-        let name = trial.word;
-        println!("\n== {name}");
-        let bundles: Vec<Bundle> = trial
-            .faults
-            .iter()
-            .map(|fault| fault.parse().map_err(anyhow::Error::msg))
-            .collect::<Result<_>>()?;
-        let order = Order {
-            shape: Shape {
-                bin_dir: bin_dir.clone(),
-                brokers: 0,
-                instances: 1,
-                faults: bundles.iter().flat_map(|bundle| bundle.0.clone()).collect(),
-                small_disks,
-                sabotage: Some(name.to_owned()),
-            },
-            asked: Asked { seed: SEED, seconds: trial.seconds, bundles },
-            rate: RATE,
-            left_out: Vec::new(),
-            recovered_within: RECOVERED_WITHIN,
-            stuck_after: STUCK_AFTER,
-            command: format!("--self-test: {name}"),
-        };
-        let report = run(&order).await?;
-        report.print();
-        let caught = (trial.caught)(&report.findings);
-        println!("== {name}: {}", if caught { "as it should be" } else { "NOT CAUGHT" });
-        good &= caught;
+        let mut order = order_of(trial.word, trial.faults, trial.seconds, &bin_dir, small_disks)?;
+        order.shape.sabotage = Some(trial.word.to_owned());
+        good &= told(trial.word, (trial.caught)(&tried(&order).await?.findings));
     }
+    let faults: Vec<_> = TRIALS.iter().flat_map(|trial| trial.faults).copied().collect();
+    let seconds = TRIALS.iter().map(|trial| trial.seconds).sum();
+    let mut order = order_of(CONTROL, &faults, seconds, &bin_dir, small_disks)?;
+    // Here what is late is waited for.
+    (order.recovered_within, order.stuck_after) = (crate::RECOVERED_WITHIN, crate::STUCK_AFTER);
+    good &= told(CONTROL, tried(&order).await?.passed);
     Ok(good)
+}
+
+async fn tried(order: &Order) -> Result<Report> {
+    println!("\n== {}", order.command);
+    let report = run(order).await?;
+    report.print();
+    Ok(report)
+}
+
+fn told(name: &str, is_good: bool) -> bool {
+    println!("== {name}: {}", if is_good { "as it should be" } else { "NOT as it should be" });
+    is_good
+}
+
+fn order_of(
+    name: &str,
+    faults: &[&str],
+    seconds: u64,
+    bin_dir: &Path,
+    small_disks: bool,
+) -> Result<Order> {
+    let bundles: Vec<Bundle> = faults
+        .iter()
+        .map(|fault| fault.parse().map_err(anyhow::Error::msg))
+        .collect::<Result<_>>()?;
+    Ok(Order {
+        shape: Shape {
+            bin_dir: bin_dir.to_owned(),
+            brokers: 0,
+            instances: 1,
+            faults: bundles.iter().flat_map(|bundle| bundle.0.clone()).collect(),
+            small_disks,
+            sabotage: None,
+        },
+        asked: Asked { seed: SEED, seconds, bundles },
+        rate: RATE,
+        left_out: Vec::new(),
+        recovered_within: RECOVERED_WITHIN,
+        stuck_after: STUCK_AFTER,
+        command: format!("--self-test: {name}"),
+    })
 }

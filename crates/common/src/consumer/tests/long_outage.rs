@@ -77,6 +77,7 @@ async fn half_an_hour_without_the_database_makes_no_dead_letter(pool: PgPool) {
         bootstrap.as_str(),
         subscriptions(),
         ConsumerSettings::default(),
+        Clock::system(),
     );
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(consumer.run(shutdown.clone()));

@@ -101,7 +101,8 @@ async fn partitions_that_come_during_an_outage_rest_and_go_on_after_it(pool: PgP
     };
     let subscriptions = Subscriptions::new(GROUP)
         .on::<Noted>(|tx, event, body| Box::pin(on_noted_if_there(tx, event, body)));
-    let consumer = Consumer::new(db.clone(), bootstrap.as_str(), subscriptions, settings);
+    let consumer =
+        Consumer::new(db.clone(), bootstrap.as_str(), subscriptions, settings, Clock::system());
     let waiting = Arc::clone(&consumer.waiting);
     let most = tokio::spawn({
         async move {

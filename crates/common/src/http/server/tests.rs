@@ -17,7 +17,7 @@ async fn start(router: Router, connections_max: usize) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-    let limits = ServerLimits { connections_max };
+    let limits = ServerLimits { connections_max, per_client: None };
     let running = tokio::spawn(serve(listener, router, limits, stop.clone(), abort.clone()));
     Server { address, stop, abort, running }
 }
@@ -122,7 +122,7 @@ async fn impatient(sent: &[u8]) -> (TcpStream, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let limits = ServerLimits { connections_max: 10 };
+    let limits = ServerLimits { connections_max: 10, per_client: None };
     let never = get(std::future::pending::<()>);
     let silent = get(async || axum::body::Body::from_stream(futures::stream::pending::<Nothing>()));
     let router = router().route("/never", never).route("/silent", silent);
@@ -230,4 +230,34 @@ async fn a_client_that_takes_no_notice_of_the_end_does_not_hold_it_up() {
     stop.cancel();
     let (kinds, closed) = watch(stream, false, Duration::from_secs(3)).await;
     assert!(closed.unwrap() < IMPATIENT.idle, "{closed:?} {kinds:?}");
+}
+
+//
+#[tokio::test]
+async fn one_client_has_so_many_connections_and_a_proxy_any_number() {
+    for (proxies, expected) in [(vec![], 2), (vec!["127.0.0.0/8".parse().unwrap()], 3)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let per_client = Some(PerClient { connections_max: 2, proxies });
+        let limits = ServerLimits { connections_max: 10, per_client };
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(serve(listener, router(), limits, stop, abort));
+        let mut held = Vec::new();
+        let mut answered = 0;
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /peer HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut first = [0; 4];
+            answered += usize::from(stream.read_exact(&mut first).await.is_ok());
+            held.push(stream);
+        }
+        assert_eq!(answered, expected);
+        // Whoever goes makes room.
+        held.clear();
+        let until = tokio::time::Instant::now() + Duration::from_secs(5);
+        let ask = b"GET /peer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        while !exchange(address, ask).await.starts_with("HTTP/1.1 200") {
+            assert!(tokio::time::Instant::now() < until);
+        }
+    }
 }

@@ -18,6 +18,10 @@ use crate::domain::feed_id::FeedId;
 use crate::domain::viewer::{Scope, Viewer};
 use crate::store::entry::Entry;
 
+/// One in so many streams is never a customer's: however many customers there are,
+/// officers see what happens.
+const OFFICERS_PART: usize = 10;
+
 /// How much there may be of everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -120,7 +124,13 @@ impl Hub {
         if own.map_or(0, Vec::len) >= own_max {
             return Err(full);
         }
-        if inner.seated.len() >= self.limits.streams_max {
+        let customers: usize = inner.by_customer.values().map(Vec::len).sum();
+        let for_customers = self.limits.streams_max - self.limits.streams_max / OFFICERS_PART;
+        let is_full = match viewer {
+            Viewer::Customer(_) => customers >= for_customers,
+            Viewer::Officer => false,
+        };
+        if is_full || inner.seated.len() >= self.limits.streams_max {
             return Err(Full::OfInstance);
         }
         let number = inner.next_number;

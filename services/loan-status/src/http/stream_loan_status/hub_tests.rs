@@ -187,3 +187,14 @@ fn without_streams_the_feed_is_passed_by() {
     drop(seat);
     assert!(hub.skip_if_empty(60));
 }
+
+#[test]
+fn some_places_are_never_a_customers() {
+    let limits = Limits { streams_max: 10, ..hub().limits };
+    let hub = Hub::new(limits, "0123456789ab-10".parse().unwrap());
+    let seats: Vec<_> = (0..9).map(|n| seat(&hub, Viewer::Customer(customer(n)))).collect();
+    assert_eq!(take(&hub, Viewer::Customer(customer(9))).err(), Some(Full::OfInstance));
+    let officer = seat(&hub, Viewer::Officer);
+    assert_eq!(take(&hub, Viewer::Officer).err(), Some(Full::OfInstance));
+    drop((seats, officer));
+}

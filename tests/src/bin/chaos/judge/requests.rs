@@ -139,11 +139,8 @@ impl<'a> Services<'a> {
     fn agree_on(&self, request: &Request, findings: &mut Findings) {
         let id = request.id.as_str();
         let item = self.items.get(id);
-        let certified = self
-            .held
-            .outcomes
-            .get(id)
-            .is_some_and(|outcome| matches!(outcome.as_str(), "certified" | "cancelled"));
+        let outcome = self.held.outcomes.get(id).map(String::as_str);
+        let certified = outcome == Some("certified");
         match (request.status.as_str(), item) {
             (RECEIVED, None) => {
                 findings.lost.push(format!("{id}: {RECEIVED}, and not with the manager"));
@@ -166,6 +163,8 @@ impl<'a> Services<'a> {
                     findings
                         .lost
                         .push(format!("{id}: {CANCELLED}, and the status does not show it"));
+                } else if outcome != Some("cancelled") {
+                    findings.lost.push(format!("{id}: {CANCELLED}, and not at loan-auth"));
                 }
             }
             (PENDING, _) => findings.lost.push(format!("{id}: never decided")),

@@ -82,14 +82,14 @@ impl Replay<'_> {
 
         let (user, key) = ("guessed-again@example.com", never_was());
         client.send(keyed(&key, &body(user, password))).await?.expect(201)?;
-        let wrong = body(user, "incorrect horse battery");
-        let answer = client.send(keyed(&key, &wrong)).await?;
-        self.answered(id, 403, &answer, findings)?;
-        self.answered(id, 429, &until_too_much(client, keyed(&key, &wrong)).await?, findings)?;
         let mut other = body(user, password);
         other["userMobile"] = json!("010-111-1111");
         let answer = client.send(keyed(&key, &other)).await?;
         self.answered(id, 422, &answer, findings)?;
+        let wrong = body(user, "incorrect horse battery");
+        let answer = client.send(keyed(&key, &wrong)).await?;
+        self.answered(id, 403, &answer, findings)?;
+        self.answered(id, 429, &until_too_much(client, keyed(&key, &wrong)).await?, findings)?;
         let answer = client.send(keyed("a b", &other)).await?;
         self.answered(id, 400, &answer, findings)
     }

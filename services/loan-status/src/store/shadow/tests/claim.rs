@@ -36,7 +36,7 @@ async fn whoever_waits_for_the_claim_begins_after_the_end_is_told(pool: PgPool) 
     let (first, second) = (open(&options).await.unwrap(), open(&options).await.unwrap());
     for _ in 0..20 {
         assert!(be_the_only_one(&first).await.unwrap(), "the one before has given it up");
-        let now = time::OffsetDateTime::now_utc();
+        let now = common::clock::Clock::system().now();
         store::rebuild::begin(&pool, new_id(), true, false, now).await.unwrap();
         let mut ended = store::rebuild::find(&pool).await.unwrap().unwrap();
         ended.phase = "done".to_owned();
