@@ -1,6 +1,7 @@
 //! Settings: flags over environment over file over default, all of them in
 //! `--help`, and a wrong one stops the start with one line.
 
+mod health;
 mod kafka;
 mod load;
 mod service;

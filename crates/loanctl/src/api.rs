@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use common::config::Secret;
 use common::kafka::Broker;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
@@ -63,9 +64,10 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn try_new(system: &System) -> anyhow::Result<Self> {
-        let secret = match system.admin_credential.as_ref().map(|one| one.expose_secret()) {
+        let credential = credential_of(system)?;
+        let secret = match credential.as_ref().map(|one| one.expose_secret()) {
             // Where one is needed, its lack is said.
-            None | Some("") => "",
+            None => "",
             Some(credential) => {
                 let parsed = common::admin::parse_credential(credential);
                 parsed.map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?.secret
@@ -97,6 +99,19 @@ impl Services {
     pub(crate) fn all(&self) -> [&AdminApi; 5] {
         [&self.request, &self.auth, &self.manager, &self.messenger, &self.status]
     }
+}
+
+/// What the environment says, or the file.
+fn credential_of(system: &System) -> anyhow::Result<Option<Secret>> {
+    if let Some(said) = &system.admin_credential
+        && !said.expose_secret().is_empty()
+    {
+        return Ok(Some(said.clone()));
+    }
+    let Some(file) = &system.admin_credential_file else { return Ok(None) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("ADMIN_CREDENTIAL_FILE {}", file.display()))?;
+    Ok(Some(text.trim().into()))
 }
 
 impl AdminApi {

@@ -1,10 +1,12 @@
 //! What it can be told.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use common::config::{KafkaSecuritySettings, Secret};
 use url::Url;
 
-use crate::{dlq, officers, outbox, reconcile, status};
+use crate::{dlq, officers, outbox, reconcile, secrets, status, topics};
 
 /// The operator's command of the online loan: what waits, who may decide, whether
 /// the services agree, and what could not be worked on.
@@ -24,6 +26,10 @@ pub(crate) struct System {
     /// environment, for an argument is seen by everybody on the machine.
     #[arg(long, env = "ADMIN_CREDENTIAL", hide_env_values = true, global = true)]
     pub(crate) admin_credential: Option<Secret>,
+
+    /// A file that holds it, where ADMIN_CREDENTIAL does not say it.
+    #[arg(long, env = "ADMIN_CREDENTIAL_FILE", global = true)]
+    pub(crate) admin_credential_file: Option<PathBuf>,
 
     /// The admin port of loan-request.
     #[arg(long, env = "REQUEST_ADMIN_URL", default_value = "http://127.0.0.1:9290", global = true)]
@@ -72,4 +78,8 @@ pub(crate) enum Command {
     Status(status::Arguments),
     /// What could not be worked on.
     Dlq(dlq::Arguments),
+    /// The topics: as the broker has them, and as they are declared.
+    Topics(topics::Arguments),
+    /// The passwords, credentials and keys of a new system.
+    Secrets(secrets::Arguments),
 }

@@ -3,7 +3,7 @@
 //!
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.
-//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`]: the commands.
+//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`topics`], [`secrets`]: the commands.
 //!
 //! It ends with 0; with 1 where it was to find something wrong and did; with 2 where
 //! it could not do its work.
@@ -16,7 +16,9 @@ mod officers;
 mod outbox;
 mod password;
 mod reconcile;
+mod secrets;
 mod status;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::reconcile(&services, arguments).await,
         Command::Status(arguments) => status::status(&services, arguments).await,
         Command::Dlq(arguments) => dlq::dlq(&services, arguments).await,
+        Command::Topics(arguments) => topics::topics(&services.kafka, arguments).await,
+        Command::Secrets(arguments) => secrets::secrets(arguments),
     }
 }
 

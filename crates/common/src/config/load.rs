@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
+
+use super::health;
 
 /// The largest settings file that is read.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -37,7 +40,11 @@ pub fn load<C: Parser>() -> C {
 /// As [`load`], with defaults of this program's own.
 #[must_use]
 pub fn load_with<C: Parser>(defaults: Defaults<'_>) -> C {
-    match try_load_from(std::env::args_os(), defaults) {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.iter().any(|arg| arg.to_str().is_some_and(|arg| arg == format!("--{}", health::ID))) {
+        check_health::<C>(args, defaults);
+    }
+    match try_load_from(args, defaults) {
         Ok(settings) => settings,
         Err(ConfigError::Help(text)) => {
             print!("{text}");
@@ -50,23 +57,48 @@ pub fn load_with<C: Parser>(defaults: Defaults<'_>) -> C {
     }
 }
 
+/// Asks the process that runs with these settings, and ends with 0 if it is ready, with
+/// 1 if not.
+fn check_health<C: Parser>(args: Vec<OsString>, defaults: Defaults<'_>) -> ! {
+    let outcome = matches::<C>(args, defaults).and_then(|(command, matches)| {
+        let address = id_of(&command, "ADMIN_ADDR")
+            .and_then(|id| matches.get_one::<SocketAddr>(id.as_str()).copied());
+        let address = address.ok_or_else(|| ConfigError::Wrong("no ADMIN_ADDR".to_owned()))?;
+        health::check(address).map_err(ConfigError::Wrong)
+    });
+    match outcome {
+        Ok(()) => std::process::exit(0),
+        Err(reason) => {
+            eprintln!("{reason}");
+            std::process::exit(1)
+        }
+    }
+}
+
 /// Reads the settings from these arguments, the environment and the file that
 /// either names.
 pub fn try_load_from<C: Parser>(
     args: impl IntoIterator<Item = OsString>,
     defaults: Defaults<'_>,
 ) -> Result<C, ConfigError> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let (command, mut matches) = matches::<C>(args.into_iter().collect(), defaults)?;
+    C::from_arg_matches_mut(&mut matches).map_err(|error| in_one_line(&command, &error))
+}
+
+fn matches<C: Parser>(
+    args: Vec<OsString>,
+    defaults: Defaults<'_>,
+) -> Result<(Command, ArgMatches), ConfigError> {
     let command = prepared(C::command(), defaults);
     let command = match config_file(&command, &args) {
         Some(path) => with_file(command, &path)?,
         None => command,
     };
-    let mut matches = command
+    let matches = command
         .clone()
         .try_get_matches_from(args)
         .map_err(|error| in_one_line(&command, &error))?;
-    C::from_arg_matches_mut(&mut matches).map_err(|error| in_one_line(&command, &error))
+    Ok((command, matches))
 }
 
 /// The command with the file's argument, the program's own defaults, and no
@@ -85,6 +117,10 @@ fn prepared(command: Command, defaults: Defaults<'_>) -> Command {
                      flags and environment stand above it [default: none]",
                 ),
         )
+        .arg(Arg::new(health::ID).long(health::ID).action(ArgAction::SetTrue).help(
+            "Asks the process that runs with these settings whether it is ready, and \
+                     ends with 0 if so and 1 if not: a container's health check",
+        ))
         .mut_args(|arg| {
             // An empty variable is one that a template left out.
             let is_empty = arg.get_env().and_then(variable).is_some_and(|value| value.is_empty());
