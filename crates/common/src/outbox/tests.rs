@@ -290,7 +290,8 @@ async fn a_key_that_is_claimed_anew_just_then_is_kept(pool: PgPool) {
         let pool = pool.clone();
         async move { purge::batch(&pool, &RelaySettings::default()).await }
     });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let waits = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
