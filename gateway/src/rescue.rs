@@ -64,6 +64,14 @@ const UNKNOWN_OUTCOME: &str = "Whether what was asked was done is not known here
     Idempotency-Key may be sent again.";
 
 impl Failure {
+    /// That there is no place for one more `what`, which is in the plural.
+    pub(crate) fn no_place(full: Full, what: &'static str) -> Failure {
+        match full {
+            Full::OfClient => Failure::Crowded(what),
+            Full::OfAll => Failure::Full(what),
+        }
+    }
+
     /// The label in metrics and logs.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
@@ -257,16 +265,6 @@ fn shown(uri: &Uri) -> String {
     let in_table =
         |segment: &str| ROUTES.iter().any(|route| route.path.split('/').any(|own| own == segment));
     common::trace::ids_only(uri.path(), in_table)
-}
-
-impl Failure {
-    /// That there is no place for one more `what`, which is in the plural.
-    pub(crate) fn no_place(full: Full, what: &'static str) -> Failure {
-        match full {
-            Full::OfClient => Failure::Crowded(what),
-            Full::OfAll => Failure::Full(what),
-        }
-    }
 }
 
 impl IntoResponse for Failure {

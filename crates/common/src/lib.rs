@@ -30,6 +30,7 @@ pub mod problem;
 compile_error!("`sabotage` breaks promises on demand; it is for the checker's own check alone");
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
+pub mod secrets;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;

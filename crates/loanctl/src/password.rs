@@ -6,11 +6,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, bail, ensure};
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
 use common::config::Secret;
+use common::secrets::random_text;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use secrecy::ExposeSecret as _;
 
@@ -52,9 +50,7 @@ impl Source {
 }
 
 fn generated() -> anyhow::Result<Secret> {
-    let mut bytes = [0; GENERATED_BYTES];
-    SystemRandom::new().fill(&mut bytes).ok().context("the system gives no randomness")?;
-    Ok(Secret::from(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(Secret::from(random_text(GENERATED_BYTES)?))
 }
 
 fn line(reader: impl std::io::BufRead) -> anyhow::Result<Secret> {

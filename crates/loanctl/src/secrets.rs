@@ -8,11 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use aws_lc_rs::signature::Ed25519KeyPair;
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
+use common::secrets::{CREDENTIAL_BYTES, random_text, signing_key};
 
 /// The services, and the role and schema of each.
 const SERVICES: [(&str, &str); 5] = [
@@ -85,10 +82,14 @@ impl Create {
             }
             return Ok(false);
         }
-        let (certifying, admin, accounts) = (random_text()?, random_text()?, random_text()?);
+        let (certifying, admin, accounts) = (
+            random_text(CREDENTIAL_BYTES)?,
+            random_text(CREDENTIAL_BYTES)?,
+            random_text(CREDENTIAL_BYTES)?,
+        );
         let mut roles = String::new();
         for (service, role) in SERVICES {
-            let password = random_text()?;
+            let password = random_text(CREDENTIAL_BYTES)?;
             roles.push_str(&role_of(role, &password, &self.database_name));
             let address = &self.database_address;
             let name = &self.database_name;
@@ -115,7 +116,7 @@ impl Create {
             self.database_name
         );
         write(&self.directory.join("postgres/roles.sql"), &(closed + &roles))?;
-        write(&last, &random_text()?)?;
+        write(&last, &random_text(CREDENTIAL_BYTES)?)?;
         Ok(true)
     }
 
@@ -159,21 +160,6 @@ fn write(file: &Path, content: &str) -> anyhow::Result<()> {
     handle.set_permissions(Permissions::from_mode(MODE)).with_context(failed)?;
     handle.sync_all().with_context(failed)?;
     std::fs::rename(unfinished, file).with_context(failed)
-}
-
-/// 192 random bits as text that needs no quoting in addresses.
-fn random_text() -> anyhow::Result<String> {
-    let mut bytes = [0; 24];
-    SystemRandom::new().fill(&mut bytes).ok().context("the system gives no randomness")?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Ed25519, PKCS#8, PEM.
-fn signing_key() -> anyhow::Result<String> {
-    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new());
-    let document = document.ok().context("cannot make a signing key")?;
-    let body = BASE64_STANDARD.encode(document.as_ref());
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
 }
 
 #[cfg(test)]

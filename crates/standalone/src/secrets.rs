@@ -6,10 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use aws_lc_rs::signature::Ed25519KeyPair;
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use common::secrets::{CREDENTIAL_BYTES, random_text, signing_key};
 use serde::{Deserialize, Serialize};
 
 use crate::private;
@@ -41,14 +38,14 @@ impl Secrets {
     pub fn generate() -> anyhow::Result<Self> {
         let mut role_passwords = BTreeMap::new();
         for role in Service::WITH_DATABASE.iter().filter_map(|service| service.role()) {
-            role_passwords.insert(role.to_owned(), random_text()?);
+            role_passwords.insert(role.to_owned(), random_text(CREDENTIAL_BYTES)?);
         }
         Ok(Self {
-            superuser_password: random_text()?,
+            superuser_password: random_text(CREDENTIAL_BYTES)?,
             role_passwords,
-            service_credential: random_text()?,
+            service_credential: random_text(CREDENTIAL_BYTES)?,
             token_signing_key: signing_key()?,
-            admin_credential: random_text()?,
+            admin_credential: random_text(CREDENTIAL_BYTES)?,
         })
     }
 
@@ -73,7 +70,7 @@ impl Secrets {
                 let mut secrets: Self = serde_json::from_slice(&bytes)
                     .with_context(|| format!("{} does not hold the secrets", file.display()))?;
                 if secrets.admin_credential.is_empty() {
-                    secrets.admin_credential = random_text()?;
+                    secrets.admin_credential = random_text(CREDENTIAL_BYTES)?;
                     secrets.write(file)?;
                 }
                 Ok(secrets)
@@ -113,28 +110,11 @@ pub fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     std::fs::rename(unfinished, file)
 }
 
-/// 192 random bits as text that needs no quoting in addresses.
-pub(crate) fn random_text() -> anyhow::Result<String> {
-    let mut bytes = [0; 24];
-    SystemRandom::new().fill(&mut bytes).ok().context("the system gives no randomness")?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
-fn signing_key() -> anyhow::Result<String> {
-    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
-        .ok()
-        .context("cannot make a signing key")?;
-    let body = BASE64_STANDARD.encode(document.as_ref());
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::os::unix::fs::PermissionsExt as _;
-
-    use aws_lc_rs::signature::KeyPair as _;
 
     use super::*;
 
@@ -163,14 +143,6 @@ mod tests {
         assert!(!read.admin_credential.is_empty());
         let again = Secrets::load_or_generate(&file).unwrap();
         assert_eq!(again.admin_credential, read.admin_credential);
-    }
-
-    #[test]
-    fn the_signing_key_is_an_ed25519_key() {
-        let pem = signing_key().unwrap();
-        let body = pem.lines().nth(1).unwrap();
-        let pair = Ed25519KeyPair::from_pkcs8(&BASE64_STANDARD.decode(body).unwrap()).unwrap();
-        assert_eq!(pair.public_key().as_ref().len(), 32);
     }
 
     #[test]

@@ -40,11 +40,13 @@ pub fn load<C: Parser>() -> C {
 /// As [`load`], with defaults of this program's own.
 #[must_use]
 pub fn load_with<C: Parser>(defaults: Defaults<'_>) -> C {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    if args.iter().any(|arg| arg.to_str().is_some_and(|arg| arg == format!("--{}", health::ID))) {
-        check_health::<C>(args, defaults);
-    }
-    match try_load_from(args, defaults) {
+    let read = matches::<C>(std::env::args_os(), defaults).and_then(|(command, matches)| {
+        if matches.get_flag(health::ID) {
+            end_with_health(&command, &matches);
+        }
+        settings_of(&command, matches)
+    });
+    match read {
         Ok(settings) => settings,
         Err(ConfigError::Help(text)) => {
             print!("{text}");
@@ -59,13 +61,10 @@ pub fn load_with<C: Parser>(defaults: Defaults<'_>) -> C {
 
 /// Asks the process that runs with these settings, and ends with 0 if it is ready, with
 /// 1 if not.
-fn check_health<C: Parser>(args: Vec<OsString>, defaults: Defaults<'_>) -> ! {
-    let outcome = matches::<C>(args, defaults).and_then(|(command, matches)| {
-        let address = id_of(&command, "ADMIN_ADDR")
-            .and_then(|id| matches.get_one::<SocketAddr>(id.as_str()).copied());
-        let address = address.ok_or_else(|| ConfigError::Wrong("no ADMIN_ADDR".to_owned()))?;
-        health::check(address).map_err(ConfigError::Wrong)
-    });
+fn end_with_health(command: &Command, matches: &ArgMatches) -> ! {
+    let address = id_of(command, "ADMIN_ADDR")
+        .and_then(|id| matches.get_one::<SocketAddr>(id.as_str()).copied());
+    let outcome = address.ok_or_else(|| "it has no ADMIN_ADDR".to_owned()).and_then(health::check);
     match outcome {
         Ok(()) => std::process::exit(0),
         Err(reason) => {
@@ -81,14 +80,20 @@ pub fn try_load_from<C: Parser>(
     args: impl IntoIterator<Item = OsString>,
     defaults: Defaults<'_>,
 ) -> Result<C, ConfigError> {
-    let (command, mut matches) = matches::<C>(args.into_iter().collect(), defaults)?;
-    C::from_arg_matches_mut(&mut matches).map_err(|error| in_one_line(&command, &error))
+    let (command, matches) = matches::<C>(args, defaults)?;
+    settings_of(&command, matches)
 }
 
+fn settings_of<C: Parser>(command: &Command, mut matches: ArgMatches) -> Result<C, ConfigError> {
+    C::from_arg_matches_mut(&mut matches).map_err(|error| in_one_line(command, &error))
+}
+
+/// What these arguments, the environment and the file say together.
 fn matches<C: Parser>(
-    args: Vec<OsString>,
+    args: impl IntoIterator<Item = OsString>,
     defaults: Defaults<'_>,
 ) -> Result<(Command, ArgMatches), ConfigError> {
+    let args: Vec<OsString> = args.into_iter().collect();
     let command = prepared(C::command(), defaults);
     let command = match config_file(&command, &args) {
         Some(path) => with_file(command, &path)?,

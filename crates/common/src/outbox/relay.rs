@@ -216,10 +216,7 @@ impl Relay {
         // many are stuck, the others go on.
         let mut has_retried = false;
         loop {
-            if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-                self.measure(connection).await?;
-                measured = Some(Instant::now());
-            }
+            self.measure(connection, &mut measured).await?;
             if has_retried || transaction.remaining(self.settings.batch_max).is_zero() {
                 self.commit(connection, &mut sender, &mut transaction, &mut stuck).await?;
             }
@@ -308,10 +305,7 @@ impl Relay {
         let mut measured: Option<Instant> = None;
         while !answer(rows::try_lock(&mut connection)).await? {
             // Also while another one sends, or stands still and does not.
-            if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-                self.measure(&mut connection).await?;
-                measured = Some(Instant::now());
-            }
+            self.measure(&mut connection, &mut measured).await?;
             tokio::select! {
                 () = tokio::time::sleep(HEARTBEAT) => {}
                 () = shutdown.cancelled() => return Ok(None),
@@ -352,10 +346,19 @@ impl Relay {
         tracing::warn!("the outbox is not empty at the end; the next relay goes on");
     }
 
-    async fn measure(&self, connection: &mut PgConnection) -> Result<(), End> {
+    /// Measures the backlog, unless that was done a moment ago.
+    async fn measure(
+        &self,
+        connection: &mut PgConnection,
+        measured: &mut Option<Instant>,
+    ) -> Result<(), End> {
+        if measured.is_some_and(|at| at.elapsed() < MEASURE_EVERY) {
+            return Ok(());
+        }
         let (events, oldest_seconds) = answer(rows::backlog(connection, COUNT_MAX)).await?;
         metrics::gauge!("outbox_unsent").set(count_as_f64(events));
         metrics::gauge!("outbox_oldest_unsent_seconds").set(oldest_seconds);
+        *measured = Some(Instant::now());
         Ok(())
     }
 
