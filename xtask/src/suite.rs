@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Only what is quick: no journeys, no documentation pages.
     #[arg(long)]
     quick: bool,
+    /// Where cargo puts the programs; `./dev` sees to it that there is no blank in it.
+    #[arg(long, env = "CARGO_TARGET_DIR", default_value = "target")]
+    target: String,
     /// Only the steps whose name contains this.
     #[arg(long)]
     only: Option<String>,
@@ -30,7 +33,7 @@ enum Outcome {
 struct Step {
     name: &'static str,
     command: Vec<String>,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(&'static str, String)>,
     left_out: Option<&'static str>,
 }
 
@@ -46,13 +49,14 @@ impl Step {
         self
     }
 
-    fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+    fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.env.push((name, value.to_owned()));
         self
     }
 }
 
 fn steps(options: &Options) -> Vec<Step> {
+    let target = &options.target;
     let kafka_missing = if options.no_kafka || options.quick {
         Some("asked for")
     } else if !there("java") || !there("mvn") {
@@ -62,47 +66,55 @@ fn steps(options: &Options) -> Vec<Step> {
     };
     let kafka = Step::new(
         "journeys on Apache Kafka",
-        "target/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- journey:: certification:: isolation:: relay_fence:: scale_out:: rebuild::damage",
+        &format!(
+            "{target}/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- \
+             journey:: certification:: isolation:: relay_fence:: scale_out:: rebuild::damage"
+        ),
     )
     .env("JOURNEYS_KAFKA", "apache")
     .unless(kafka_missing);
     let slow = options.quick.then_some("asked for");
+    let tests = if options.quick { "--lib" } else { "--no-fail-fast" };
     vec![
         Step::new("format", "cargo fmt --all --check"),
         Step::new("layout", "cargo run -q --locked -p xtask -- layout"),
         Step::new("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
         // The programs and the tests at once: apart, our own crates would be compiled twice.
         Step::new("build", "cargo build --locked --workspace --all-targets"),
-        Step::new("generated files", "target/debug/generate --check"),
+        Step::new("generated files", &format!("{target}/debug/generate --check")),
         // One selection of packages for all of it: another one would have other
         // features, and compile everything once more.
         Step::new(
             "tests",
-            if options.quick {
-                "target/debug/standalone with-postgres -- cargo test --locked --workspace --lib"
-            } else {
-                "target/debug/standalone with-postgres -- cargo test --locked --workspace --no-fail-fast"
-            },
+            &format!("{target}/debug/standalone with-postgres -- cargo test --locked --workspace {tests}"),
         ),
         kafka,
         // The same seeds each time: what has passed once shows what a change broke.
         Step::new(
             "chaos",
-            "target/debug/chaos --bin-dir target/debug --seed 1 --seconds 90 --rate 6 \
-             --faults kill-loan-request,kill-loan-auth,kill-loan-manager,kill-loan-messenger,kill-loan-status,\
-kill-gateway,kill-broker,kill-postgres,kill-broker+kill-loan-auth,cut-loan-manager-postgres",
+            &format!(
+                "{target}/debug/chaos --bin-dir {target}/debug --seed 1 --seconds 90 --rate 6 \
+                 --faults kill-loan-request,kill-loan-auth,kill-loan-manager,kill-loan-messenger,kill-loan-status,\
+kill-gateway,kill-broker,kill-postgres,kill-broker+kill-loan-auth,cut-loan-manager-postgres"
+            ),
         )
         .unless(slow),
         Step::new(
             "build to be broken",
-            "cargo build --locked --workspace --features loan-request/sabotage --target-dir target/sabotage \
-             --bin standalone --bin loan-auth --bin loan-request --bin loan-manager --bin loan-messenger \
-             --bin loan-status --bin gateway",
+            &format!(
+                "cargo build --locked --workspace --features loan-request/sabotage --target-dir {target}/sabotage \
+                 --bin standalone --bin loan-auth --bin loan-request --bin loan-manager --bin loan-messenger \
+                 --bin loan-status --bin gateway"
+            ),
         )
         // What it has in common with the usual build is not compiled again.
-        .env("CARGO_BUILD_BUILD_DIR", "target")
+        .env("CARGO_BUILD_BUILD_DIR", target)
         .unless(slow),
-        Step::new("chaos, self-test", "target/debug/chaos --self-test target/sabotage/debug").unless(slow),
+        Step::new(
+            "chaos, self-test",
+            &format!("{target}/debug/chaos --self-test {target}/sabotage/debug"),
+        )
+        .unless(slow),
         Step::new("documentation", "cargo doc --locked --workspace --no-deps -q")
             .env("RUSTDOCFLAGS", "-D warnings")
             .unless(slow),
@@ -147,7 +159,7 @@ fn execute(root: &Path, step: &Step) -> Result<bool> {
     }
     let status = command
         .args(arguments)
-        .envs(step.env.iter().copied())
+        .envs(step.env.iter().map(|(name, value)| (name, value)))
         .current_dir(root)
         .stdin(Stdio::null())
         .status()

@@ -12,6 +12,7 @@ mod idempotency;
 mod isolation;
 mod journey;
 mod kafka_login;
+mod lone_broker;
 mod operator;
 mod outbox_facts;
 mod ownership;

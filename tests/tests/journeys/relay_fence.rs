@@ -2,21 +2,19 @@
 //! yet that its time is over: it was stopped, and what it had sent is still on its
 //! way.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use journeys::apache_kafka::ApacheKafka;
 use journeys::client::Client;
 use journeys::harness::on_apache_kafka;
 use journeys::proxy::Proxy;
 use serde_json::json;
-use standalone::broker_process::{BrokerProcessSettings, topics};
-use standalone::net::PortBlock;
-use standalone::{Broker, Service, ServiceProcess, Stack};
-use tempfile::TempDir;
+use standalone::broker_process::topics;
+use standalone::{Service, ServiceProcess, Stack};
 
 use crate::by_hand::{self, Seen};
+use crate::lone_broker::LoneBroker;
 use crate::plumbing::until;
 
 /// From the kill of a relay to the first message of the next.
@@ -39,7 +37,7 @@ struct Pair {
 /// What has to be there to the end.
 #[derive(Default)]
 struct Running {
-    _embedded: Option<(Broker, TempDir, PortBlock)>,
+    _embedded: Option<LoneBroker>,
     _apache: Option<ApacheKafka>,
 }
 
@@ -51,21 +49,9 @@ impl Pair {
             let own = broker.bootstrap();
             (Running { _apache: Some(broker), ..Running::default() }, own)
         } else {
-            let (folder, mut ports) = (tempfile::tempdir()?, PortBlock::take()?);
-            let bin_dir = standalone::binaries::folder().context("no binaries")?;
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port()?));
-            let broker = Broker::start(&BrokerProcessSettings {
-                program: bin_dir.join("standalone"),
-                data: folder.path().join("broker"),
-                log: folder.path().join("broker.log"),
-                address,
-                advertised: Some(proxy.address()),
-                topics: topics(),
-                compaction_seconds: None,
-            })
-            .await?;
-            let running = Running { _embedded: Some((broker, folder, ports)), _apache: None };
-            (running, address.to_string())
+            let broker = LoneBroker::start(topics(), Some(proxy.address())).await?;
+            let own = broker.bootstrap();
+            (Running { _embedded: Some(broker), ..Running::default() }, own)
         };
         proxy.lead_to(&broker);
         let mut stack = Stack::builder()

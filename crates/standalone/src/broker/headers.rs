@@ -13,9 +13,32 @@ use tansu_sans_io::record::{Header, Record, inflated};
 /// The key of the one header.
 const PACKED: &[u8] = b"__packed_headers";
 
+/// The most that a batch may hold, uncompressed. What a client sends has 1 MB at most;
+/// what is stored must fit into what a fetch may read of a partition.
+const BATCH_BYTES_MAX: usize = 1_572_864;
+
+/// Why a batch is not stored.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It can't be read.
+    Unreadable(Error),
+    /// It is larger than [`BATCH_BYTES_MAX`].
+    TooLarge,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 /// As it is to be stored.
-pub(super) fn pack(batch: &Batch) -> Result<Batch, Error> {
-    rewritten(batch, |record| {
+pub(super) fn pack(batch: &Batch) -> Result<Batch, Unfit> {
+    let inflated = inflated::Batch::try_from(batch)?;
+    if inflated.records.iter().map(bytes_of).sum::<usize>() > BATCH_BYTES_MAX {
+        return Err(Unfit::TooLarge);
+    }
+    let packed = rewritten(inflated, |record| {
         // A single one of that name as well, or it would be taken for packed ones.
         let is_alike = |header: &Header| header.key.as_deref() == Some(PACKED);
         if record.headers.len() > 1 || record.headers.first().is_some_and(is_alike) {
@@ -24,12 +47,13 @@ pub(super) fn pack(batch: &Batch) -> Result<Batch, Error> {
                 vec![Header { key: Some(Bytes::from_static(PACKED)), value: Some(packed) }];
         }
         Ok(())
-    })
+    });
+    Ok(packed?)
 }
 
 /// As it was sent.
 pub(super) fn unpack(batch: &Batch) -> Result<Batch, Error> {
-    rewritten(batch, |record| {
+    rewritten(inflated::Batch::try_from(batch)?, |record| {
         if let [Header { key: Some(key), value: Some(packed) }] = record.headers.as_slice()
             && key.as_ref() == PACKED
         {
@@ -41,13 +65,18 @@ pub(super) fn unpack(batch: &Batch) -> Result<Batch, Error> {
 }
 
 fn rewritten(
-    batch: &Batch,
+    mut inflated: inflated::Batch,
     rewrite: impl Fn(&mut Record) -> Result<(), Error>,
 ) -> Result<Batch, Error> {
-    let mut inflated = inflated::Batch::try_from(batch)?;
     inflated.records.iter_mut().try_for_each(rewrite)?;
     // Lengths and the checksum anew.
     inflated.into_builder().build()?.try_into()
+}
+
+fn bytes_of(record: &Record) -> usize {
+    let headers = record.headers.iter().flat_map(|header| [&header.key, &header.value]);
+    let parts = [&record.key, &record.value].into_iter().chain(headers);
+    parts.flatten().map(Bytes::len).sum()
 }
 
 /// Key and value of each: the length, -1 if there is none, and the bytes.

@@ -10,11 +10,7 @@ use tansu_sans_io::{ErrorCode, ProduceRequest, ProduceResponse};
 use tansu_storage::{ProduceService, StorageContainer};
 
 use super::arrivals::{Arrivals, Partition};
-use super::headers;
-
-/// The most that a batch may hold, uncompressed. What a client sends has 1 MB at most;
-/// what is stored must fit into what a fetch may read of a partition.
-const BATCH_BYTES_MAX: usize = 1_572_864;
+use super::headers::{self, Unfit};
 
 /// Stores messages and tells the fetches.
 #[derive(Clone)]
@@ -35,12 +31,13 @@ impl Service<(), ProduceRequest> for Produce {
         // Its epoch is checked with the batches; there is nothing to undo later.
         let mut request = request.transactional_id(None);
         let batches = batches(&request);
-        if let Err(error) = pack_all(&mut request) {
-            tracing::warn!(%error, "messages that can't be read");
-            return Ok(refused(&request, ErrorCode::CorruptMessage));
-        }
-        if largest(&request) > BATCH_BYTES_MAX {
-            return Ok(refused(&request, ErrorCode::MessageTooLarge));
+        match pack_all(&mut request) {
+            Ok(()) => {}
+            Err(Unfit::Unreadable(error)) => {
+                tracing::warn!(%error, "messages that can't be read");
+                return Ok(refused(&request, ErrorCode::CorruptMessage));
+            }
+            Err(Unfit::TooLarge) => return Ok(refused(&request, ErrorCode::MessageTooLarge)),
         }
         let response =
             ProduceService.serve(Context::with_state(self.storage.clone()), request).await?;
@@ -68,7 +65,7 @@ impl Produce {
     }
 }
 
-fn pack_all(request: &mut ProduceRequest) -> Result<(), tansu_sans_io::Error> {
+fn pack_all(request: &mut ProduceRequest) -> Result<(), Unfit> {
     for topic in request.topic_data.iter_mut().flatten() {
         for data in topic.partition_data.iter_mut().flatten() {
             for batch in data.records.iter_mut().flat_map(|records| &mut records.batches) {
@@ -77,14 +74,6 @@ fn pack_all(request: &mut ProduceRequest) -> Result<(), tansu_sans_io::Error> {
         }
     }
     Ok(())
-}
-
-/// The bytes of the largest batch, uncompressed.
-fn largest(request: &ProduceRequest) -> usize {
-    let partitions = request.topic_data.iter().flatten().flat_map(|topic| &topic.partition_data);
-    let batches = partitions.flatten().filter_map(|data| data.records.as_ref());
-    let sizes = batches.flat_map(|records| &records.batches).map(|batch| batch.record_data.len());
-    sizes.max().unwrap_or_default()
 }
 
 /// Nothing of it was stored, and it would not be another time.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 
@@ -104,4 +105,25 @@ async fn an_idempotent_producer_goes_on_after_a_restart_of_the_broker() {
     // A new producer is another one.
     let third = send(&broker.producer(), "loan.auth", "k", Some("3"), &[]).await;
     assert_eq!(third, (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_read_again_is_refused_and_stops_nobody() {
+    let broker = TestBroker::start(&["loan.auth:1"]).await;
+    for codec in ["none", "gzip"] {
+        let producer: FutureProducer = broker
+            .client()
+            .set("message.max.bytes", "4000000")
+            .set("compression.type", codec)
+            .create()
+            .unwrap();
+        let large = "x".repeat(3_000_000);
+        let record = FutureRecord::to("loan.auth").key("large").payload(&large);
+        let (error, _) = producer.send(record, Duration::from_secs(20)).await.unwrap_err();
+        let code = error.rdkafka_error_code();
+        assert_eq!(code, Some(RDKafkaErrorCode::MessageSizeTooLarge), "{codec}: {error}");
+    }
+    send(&broker.producer(), "loan.auth", "small", Some("1"), &[]).await;
+    let consumer = broker.consumer("reader", &["loan.auth"]);
+    assert_eq!(receive(&consumer, 1).await[0].key.as_deref(), Some("small"));
 }

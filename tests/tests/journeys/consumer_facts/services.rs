@@ -1,6 +1,5 @@
 //! The same of the services themselves, as processes.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,12 +11,12 @@ use nix::sys::signal::Signal;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use standalone::broker_process::{BrokerProcessSettings, topics};
-use standalone::net::PortBlock;
-use standalone::{Broker, Service, Stack};
+use standalone::broker_process::topics;
+use standalone::{Service, Stack};
 
 use super::loans::Loan;
 use crate::by_hand::{Hand, committed, read};
+use crate::lone_broker::LoneBroker;
 use crate::plumbing::{TOPIC, until};
 
 const MESSAGES: &str = "SELECT count(*) FROM loan_messenger.message";
@@ -197,19 +196,8 @@ async fn garbage_on_every_topic_stops_nobody() -> Result<()> {
 #[tokio::test]
 async fn a_missing_topic_is_named_while_requests_are_answered() -> Result<()> {
     const LETTERS: &str = "loan.manager.dlq";
-    let folder = tempfile::tempdir()?;
-    let mut ports = PortBlock::take()?;
-    let bin_dir = standalone::binaries::folder().context("no binaries")?;
-    let broker = Broker::start(&BrokerProcessSettings {
-        program: bin_dir.join("standalone"),
-        data: folder.path().join("broker"),
-        log: folder.path().join("broker.log"),
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port()?)),
-        topics: topics().into_iter().filter(|it| ![TOPIC, LETTERS].contains(&&*it.name)).collect(),
-        advertised: None,
-        compaction_seconds: None,
-    })
-    .await?;
+    let there = topics().into_iter().filter(|it| ![TOPIC, LETTERS].contains(&&*it.name));
+    let broker = LoneBroker::start(there.collect(), None).await?;
     let stack = Stack::builder()
         .only(&[Service::LoanStatus])
         .bootstrap(&broker.bootstrap())

@@ -1,14 +1,10 @@
 //! `loanctl topics`.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use journeys::harness::Journey;
-use standalone::Broker;
-use standalone::broker_process::BrokerProcessSettings;
-use standalone::net::PortBlock;
 
 use super::{loanctl, loanctl_with};
+use crate::lone_broker::LoneBroker;
 
 /// What is made on a broker that is alone.
 const ALONE: [&str; 4] = ["--replication-factor", "1", "--min-insync-replicas", "1"];
@@ -34,19 +30,7 @@ async fn the_topics_of_a_running_system_are_as_declared_and_stay_so() -> Result<
 #[tokio::test]
 async fn topics_that_are_not_there_are_made() -> Result<()> {
     let journey = Journey::start().await?;
-    let folder = tempfile::tempdir()?;
-    let mut ports = PortBlock::take()?;
-    let bin_dir = standalone::binaries::folder().context("no binaries")?;
-    let broker = Broker::start(&BrokerProcessSettings {
-        program: bin_dir.join("standalone"),
-        data: folder.path().join("broker"),
-        log: folder.path().join("broker.log"),
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port()?)),
-        topics: Vec::new(),
-        advertised: None,
-        compaction_seconds: None,
-    })
-    .await?;
+    let broker = LoneBroker::start(Vec::new(), None).await?;
     let bootstrap = broker.bootstrap();
     let there = [("KAFKA_BOOTSTRAP", bootstrap.as_str())];
     let listed = loanctl_with(&journey, &["topics", "list"], &there, "").await?.expect(1)?;
