@@ -24,6 +24,12 @@ pub struct Config {
     #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:9080")]
     pub admin_addr: SocketAddr,
 
+    /// Who may change what is logged (`/admin/log-level` on the admin port): `NAME:SCOPE:SECRET` as
+    /// the services have it. Without it nobody.
+    #[arg(long, env = "ADMIN_CREDENTIAL", hide_env_values = true,
+          value_parser = common::admin::check_setting)]
+    pub admin_credential: Option<common::config::Secret>,
+
     /// loan-request: http://host:port, no path.
     #[arg(long, env = "REQUEST_URL", default_value = "http://127.0.0.1:8290",
           value_parser = upstream_url)]
@@ -191,6 +197,17 @@ pub struct Config {
     #[arg(long, env = "LOG_LEVEL", default_value = "info,axum_reverse_proxy=off")]
     pub log_level: String,
 
+    /// A collector of traces that speaks OTLP over HTTP, `http://HOST:4318`. Without it the gateway
+    /// passes trace contexts on and reports nothing of its own.
+    #[arg(long, env = "OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<Url>,
+
+    /// Of the traces that begin here, so many in a hundred are reported, by every service alike. A
+    /// client that begins its trace itself has decided. Reporting costs some 30 µs for each span.
+    #[arg(long, env = "TRACES_SAMPLED_PERCENT", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub traces_sampled_percent: u32,
+
     /// The end of the process in good order takes at most this long; then it ends at once. Less
     /// than the 30 s after which Kubernetes kills.
     #[arg(long, env = "SHUTDOWN_BOUND_SECONDS", default_value_t = 25,
@@ -285,7 +302,7 @@ mod tests {
                 assert!(line.starts_with(name) && line.contains(" is not in "), "{line}");
             }
         }
-        assert_eq!(numbers, 20, "a new number needs a range");
+        assert_eq!(numbers, 21, "a new number needs a range");
     }
 
     #[test]

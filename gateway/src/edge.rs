@@ -17,6 +17,7 @@ use crate::proxy::{Connections, PooledProxy};
 use crate::rate::Rate;
 use crate::rescue::Failure;
 use crate::routes::{Found, ROUTES, Upstream};
+use crate::trace::Traces;
 use crate::unbelieved::Unbelieved;
 use crate::upstream::{Service, Taken, Taking};
 
@@ -32,6 +33,7 @@ pub(crate) struct Edge {
     pub(crate) tokens: Tokens,
     pub(crate) meters: Meters,
     pub(crate) clock: Clock,
+    pub(crate) traces: Traces,
     pub(crate) bodies: Crowd,
     pub(crate) body_max_bytes: usize,
     pub(crate) body_timeout: Duration,
@@ -82,6 +84,7 @@ impl Edge {
             tokens: Tokens::new(verifier),
             meters: Meters::new(),
             clock,
+            traces: Traces::of(config),
             bodies: Crowd::new(count(config.bodies_max), count(config.bodies_per_client_max)),
             body_max_bytes: count(config.body_max_bytes),
             body_timeout: Duration::from_secs(config.body_timeout_seconds),

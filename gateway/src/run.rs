@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use common::admin::{self, Readiness};
+use common::admin::{self, AdminApi, Credentials, Readiness};
 use common::clock::Clock;
-use common::http::{PerClient, ServerLimits, serve};
+use common::http::{Edge as Hops, PerClient, ServerLimits, Stack, serve};
 use common::service::Life;
 use common::shutdown::Shutdown;
 use common::token::{JwksRefresh, TokenVerifier};
@@ -37,10 +37,14 @@ pub fn run() -> ExitCode {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    if let Err(error) = logs::start(NAME, config.log_format, &config.log_level) {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
-    }
+    let traces = config.otlp_endpoint.as_ref();
+    let logs = match logs::start(NAME, config.log_format, &config.log_level, traces) {
+        Ok(logs) => logs,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,6 +60,7 @@ pub fn run() -> ExitCode {
         }
     };
     runtime.shutdown_background();
+    logs.end();
     code
 }
 
@@ -68,7 +73,11 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
     let mut life = Life::with_bounds(shutdown.clone(), readiness.clone(), bound, linger)?;
 
     let admin = listen(config.admin_addr, "ADMIN_ADDR").await?;
-    let router = admin::router(readiness.clone(), figures.clone());
+    let credentials = Credentials::try_new(config.admin_credential.as_ref())
+        .map_err(|reason| anyhow::anyhow!("ADMIN_CREDENTIAL: {reason}"))?;
+    let admin_api = AdminApi::new(credentials);
+    let router = admin::router(readiness.clone(), figures.clone())
+        .fallback_service(admin_api.clone().into_router());
     life.until_last("admin", |stop| {
         let limits = ServerLimits { connections_max: ADMIN_CONNECTIONS_MAX, per_client: None };
         ends_well(serve(admin, router, limits, stop, shutdown.hard()))
@@ -77,6 +86,13 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
 
     let clock = Clock::system();
     let verifier = TokenVerifier::new(&config.token_issuer, &config.token_audience, clock.clone());
+    let edge = Hops {
+        public_url: None,
+        allowed_hosts: Vec::new(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    };
+    let parts = Stack { edge, verifier: verifier.clone(), clock: clock.clone() };
+    admin_api.set_routes(admin::log_level(), |router| common::http::stack(router, parts));
     let http =
         reqwest::Client::builder().connect_timeout(KEYS_CONNECT_TIMEOUT).no_proxy().build()?;
     let keys = JwksRefresh::in_memory(verifier.clone(), config.jwks_url.clone(), http);

@@ -22,7 +22,7 @@ use crate::rate::Left;
 use crate::rescue::{self, Failure};
 use crate::routes::{self, Found, Goal, Limits, Route, Token};
 use crate::upstream::{Held, Taken};
-use crate::{body, client, cors, docs, problems, trace};
+use crate::{body, client, cors, docs, problems};
 
 /// The whole stack.
 pub(crate) fn build(edge: &Arc<Edge>) -> impl Inner {
@@ -87,7 +87,8 @@ impl Step for Observe {
         let found = routes::find(request.method(), request.uri().path());
         request.extensions_mut().insert(Asked { found, client: IpAddr::V4(Ipv4Addr::UNSPECIFIED) });
         let uri = request.uri().clone();
-        let trace = trace::begin(request.headers_mut(), found.label(), &edge.clock);
+        let method = request.method().clone();
+        let trace = edge.traces.begin(&method, request.headers_mut(), found.label(), &edge.clock);
         let edge = Arc::clone(edge);
         // The checks run when the inner future is made, so a panic can come from there too.
         let span = trace.span.clone();
@@ -109,6 +110,7 @@ impl Step for Observe {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             edge.meters.answered(found, response.status(), started.elapsed());
+            trace.answered(response.status());
             let mut response = rescue::finish(response, &uri, &trace);
             // Nobody is to guess that what was sent as data is a page.
             response

@@ -1,4 +1,4 @@
-//! What the journeys, the demo and the benches share.
+//! What the journeys and the benches share.
 //!
 //! * [`client`]: a client of the gateway that hides nothing.
 //! * [`harness`]: a journey's system of real processes.
@@ -7,8 +7,9 @@
 //! * [`rebuild`]: the read model is made anew beside the processes.
 //! * [`apache_kafka`]: a real Apache Kafka in place of the embedded broker.
 
+pub use ::client;
+
 pub mod apache_kafka;
-pub mod client;
 pub mod harness;
 pub mod proxy;
 pub mod read_your_writes;

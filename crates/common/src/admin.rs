@@ -4,13 +4,16 @@
 
 mod credentials;
 mod guarded;
+pub(crate) mod log_level;
 pub(crate) mod plumbing;
 mod scope;
 mod selection;
 
-pub(crate) use credentials::check_setting;
-pub use credentials::{CREDENTIAL_CHARS_MIN, Credential, Credentials, Operator, parse_credential};
+pub use credentials::{
+    CREDENTIAL_CHARS_MIN, Credential, Credentials, Operator, check_setting, parse_credential,
+};
 pub use guarded::AdminApi;
+pub use log_level::log_level;
 pub use scope::AdminRoutes;
 pub use selection::{
     ADMIN_IDS_MAX, ADMIN_PAGE_SIZE, ADMIN_PAGE_SIZE_MAX, AdminPage, Ids, Republished, Selection,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
@@ -15,9 +16,15 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{Layer, reload};
+use url::Url;
 
 use crate::clock::Clock;
+use crate::trace::export;
+
+mod level;
+
+pub use level::{LevelError, level, set_level};
 
 /// How logs look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,29 +35,45 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// What libraries say is only wanted where it is a warning, whatever our own
-/// level; the operator's filter comes after it and has the last word. rdkafka's
-/// client repeats each of librdkafka's errors, several times a second while a
-/// broker is away, and our own contexts tell them too.
-const LIBRARIES: &str = "hyper=warn,hyper_util=warn,h2=warn,sqlx=warn,rdkafka=warn,rdkafka::client=off,\
-    librdkafka=warn,reqwest=warn,rustls=warn,tower=warn,tower_http=warn,opentelemetry=warn,\
-    opentelemetry_sdk=warn,axum_reverse_proxy=warn";
-
 /// Why there are no logs.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// The filter can't be read.
     #[error("LOG_LEVEL has a wrong value: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] LevelError),
+    /// There is no way to the collector.
+    #[error("OTLP_ENDPOINT cannot be used: {0}")]
+    Endpoint(#[from] ExporterBuildError),
     /// Someone has started logs before.
     #[error("logs were started twice")]
     Twice(#[from] tracing::dispatcher::SetGlobalDefaultError),
 }
 
-/// Starts the logs of this process, on standard output. Once for a process.
-pub fn start(service: &'static str, format: LogFormat, level: &str) -> Result<(), LogsError> {
-    let dispatch = dispatch(service, format, level, std::io::stdout)?;
+/// Logs and spans of this process.
+#[must_use = "its end sends the last spans"]
+pub struct Logs {
+    provider: SdkTracerProvider,
+}
+
+impl Logs {
+    /// Sends the spans that are left. At the end of the process, outside of its runtime.
+    pub fn end(self) {
+        export::end(&self.provider);
+    }
+}
+
+/// Starts the logs of this process, on standard output, and sends its spans to the collector
+/// at `otlp_endpoint`, if there is one. Once for a process, before its runtime.
+pub fn start(
+    service: &'static str,
+    format: LogFormat,
+    level: &str,
+    otlp_endpoint: Option<&Url>,
+) -> Result<Logs, LogsError> {
+    let provider = export::provider(service, otlp_endpoint)?;
+    let (dispatch, filter) = dispatch(service, format, level, &provider, std::io::stdout)?;
     tracing::dispatcher::set_global_default(dispatch)?;
+    level::keep(level, filter);
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         // The place and not the message, which may hold what was worked on.
@@ -60,25 +83,24 @@ pub fn start(service: &'static str, format: LogFormat, level: &str) -> Result<()
             default(panic);
         }
     }));
-    Ok(())
+    Ok(Logs { provider })
 }
 
 fn dispatch<W>(
     service: &'static str,
     format: LogFormat,
     level: &str,
+    provider: &SdkTracerProvider,
     writer: W,
-) -> Result<Dispatch, LogsError>
+) -> Result<(Dispatch, level::Changeable), LevelError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // Spans are there whatever is logged: a warning wants its trace id also where
     // nothing less is written, and the trace must reach those who work on for us.
     let is_span = || filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
-    let filter = EnvFilter::try_new(format!("{LIBRARIES},{level}"))?.or(is_span());
-    // Spans are made, with their ids, and go nowhere yet: an exporter is added to
-    // the provider.
-    let provider = SdkTracerProvider::builder().build();
+    let (changeable, handle) = reload::Layer::new(level::filter(level)?);
+    let filter = changeable.or(is_span());
     let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer(service));
     let own = Arc::new(OnceLock::new());
     let lines = match format {
@@ -90,10 +112,10 @@ where
         LogFormat::Pretty => tracing_subscriber::fmt::layer().with_writer(writer).boxed(),
     };
     let subscriber = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .with(spans.with_filter(is_span()))
-        .with(KnowsDispatch(own))
-        .with(lines.with_filter(filter));
-    Ok(Dispatch::new(subscriber))
+        .with(KnowsDispatch(own));
+    Ok((Dispatch::new(subscriber), handle))
 }
 
 type OwnDispatch = Arc<OnceLock<WeakDispatch>>;

@@ -97,10 +97,15 @@ pub fn run<A: App>() -> ExitCode {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    if let Err(error) = crate::logs::start(A::NAME, settings.log_format, &settings.log_level) {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
-    }
+    let traces = settings.otlp_endpoint.as_ref();
+    let logs = crate::logs::start(A::NAME, settings.log_format, &settings.log_level, traces);
+    let logs = match logs {
+        Ok(logs) => logs,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     if let Err(error) = crate::db::connect_options(&settings) {
         // Not the error's text: it may quote the address, which holds a password.
         drop(error);
@@ -121,7 +126,13 @@ pub fn run<A: App>() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = match runtime.block_on(start::run::<A>(config, settings, broker)) {
+    let life = async {
+        if settings.migrate_only {
+            return start::migrate_only::<A>(&settings).await;
+        }
+        start::run::<A>(config, settings, broker).await
+    };
+    let code = match runtime.block_on(life) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the service has failed");
@@ -130,6 +141,7 @@ pub fn run<A: App>() -> ExitCode {
     };
     // What still runs (a blocking call into a library) is not waited for.
     runtime.shutdown_background();
+    logs.end();
     code
 }
 

@@ -1,6 +1,8 @@
 //! W3C trace context: one trace from the client's request through the database
 //! and Kafka to the last consumer.
 
+pub(crate) mod export;
+
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
@@ -87,10 +89,13 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
         otel.name = %format_args!("{method} {route}"),
         http.request.method = %method,
         http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
         request_id,
     );
     attach(&span, Some(header_text(&request, TRACEPARENT)));
     let started = Instant::now();
+    let answered = span.clone();
     async move {
         let response = next.run(request).await;
         let seconds = started.elapsed().as_secs_f64();
@@ -101,6 +106,7 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
         } else {
             tracing::info!(path, status, ms, "answered");
         }
+        note_status(&answered, status);
         metrics::histogram!(
             "http_server_request_seconds",
             "method" => method_label(&method),
@@ -112,6 +118,15 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Tells a request's span what was answered. After the log line, which says it itself.
+pub fn note_status(span: &Span, status: u16) {
+    span.record("http.response.status_code", status);
+    if status >= 500 {
+        // Semantic conventions for HTTP spans: of a server only 5xx is an error.
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// A path as a log may hold it: what is known of it, and ids. The rest is the

@@ -51,7 +51,7 @@ pub(crate) struct AdminApi {
     http: reqwest::Client,
 }
 
-/// All five.
+/// All of them.
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) request: AdminApi,
@@ -59,6 +59,8 @@ pub(crate) struct Services {
     pub(crate) manager: AdminApi,
     pub(crate) messenger: AdminApi,
     pub(crate) status: AdminApi,
+    /// It has no data, and so few commands are about it.
+    pub(crate) gateway: AdminApi,
     pub(crate) kafka: Broker,
 }
 
@@ -92,10 +94,12 @@ impl Services {
             manager: api("loan-manager", &system.manager_admin_url),
             messenger: api("loan-messenger", &system.messenger_admin_url),
             status: api("loan-status", &system.status_admin_url),
+            gateway: api("gateway", &system.gateway_admin_url),
             kafka: Broker::try_new(&system.kafka_bootstrap, &system.kafka_security)?,
         })
     }
 
+    /// The five services.
     pub(crate) fn all(&self) -> [&AdminApi; 5] {
         [&self.request, &self.auth, &self.manager, &self.messenger, &self.status]
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use common::config::{KafkaSecuritySettings, Secret};
 use url::Url;
 
-use crate::{dlq, officers, outbox, reconcile, secrets, status, topics};
+use crate::{demo, dlq, logs, officers, outbox, reconcile, secrets, status, topics};
 
 /// The operator's command of the online loan: what waits, who may decide, whether
 /// the services agree, and what could not be worked on.
@@ -56,6 +56,10 @@ pub(crate) struct System {
     #[arg(long, env = "STATUS_ADMIN_URL", default_value = "http://127.0.0.1:9294", global = true)]
     pub(crate) status_admin_url: Url,
 
+    /// The admin port of the gateway.
+    #[arg(long, env = "GATEWAY_ADMIN_URL", default_value = "http://127.0.0.1:9080", global = true)]
+    pub(crate) gateway_admin_url: Url,
+
     /// Kafka's bootstrap addresses, for dead letters.
     #[arg(long, env = "KAFKA_BOOTSTRAP", default_value = "127.0.0.1:9092", global = true)]
     pub(crate) kafka_bootstrap: String,
@@ -78,8 +82,13 @@ pub(crate) enum Command {
     Status(status::Arguments),
     /// What could not be worked on.
     Dlq(dlq::Arguments),
+    /// What each process logs; changes it while it runs.
+    Logs(logs::Arguments),
     /// The topics: as the broker has them, and as they are declared.
     Topics(topics::Arguments),
+    /// Plays the scenario through the gateway of a system with the demo accounts, and compares
+    /// every answer, message and state with what must be; 1 if something differs.
+    Demo(demo::Arguments),
     /// The passwords, credentials and keys of a new system.
     Secrets(secrets::Arguments),
 }

@@ -3,15 +3,18 @@
 //!
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.
-//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`topics`], [`secrets`]: the commands.
+//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`logs`], [`topics`], [`demo`],
+//!   [`secrets`]: the commands.
 //!
 //! It ends with 0; with 1 where it was to find something wrong and did; with 2 where
 //! it could not do its work.
 
 mod api;
 mod cli;
+mod demo;
 mod dlq;
 mod kafka;
+mod logs;
 mod officers;
 mod outbox;
 mod password;
@@ -54,8 +57,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::reconcile(&services, arguments).await,
         Command::Status(arguments) => status::status(&services, arguments).await,
         Command::Dlq(arguments) => dlq::dlq(&services, arguments).await,
+        Command::Logs(arguments) => logs::logs(&services, arguments).await,
+        Command::Demo(arguments) => demo::demo(arguments).await,
         Command::Topics(arguments) => topics::topics(&services.kafka, arguments).await,
-        Command::Secrets(arguments) => secrets::secrets(arguments),
+        Command::Secrets(arguments) => secrets::secrets(arguments).await,
     }
 }
 

@@ -79,10 +79,10 @@ impl Wiring {
             ("MALLOC_MMAP_THRESHOLD_", "262144".to_owned()),
             ("MALLOC_TRIM_THRESHOLD_", "262144".to_owned()),
         ];
+        environment.push(("ADMIN_CREDENTIAL", admin_credential(&self.secrets)));
         if let Some(url) = self.database.as_ref().and_then(|database| database.url(service)) {
             environment.push(("DATABASE_URL", url));
             environment.push(("KAFKA_BOOTSTRAP", self.bootstrap.clone()));
-            environment.push(("ADMIN_CREDENTIAL", admin_credential(&self.secrets)));
             // The gateway; and so whoever else is on this machine.
             environment.push(("TRUSTED_PROXIES", "127.0.0.1/32,::1/128".to_owned()));
         }
@@ -131,6 +131,7 @@ pub(crate) fn operator_environment(
         ("MANAGER_ADMIN_URL", Service::LoanManager),
         ("MESSENGER_ADMIN_URL", Service::LoanMessenger),
         ("STATUS_ADMIN_URL", Service::LoanStatus),
+        ("GATEWAY_ADMIN_URL", Service::Gateway),
     ];
     let mut environment: Vec<_> = addresses
         .into_iter()

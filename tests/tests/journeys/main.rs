@@ -28,3 +28,4 @@ mod scene;
 mod secrets_scan;
 mod shutdown;
 mod tokens;
+mod traces;

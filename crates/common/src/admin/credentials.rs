@@ -130,7 +130,7 @@ pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
 /// # Errors
 ///
 /// What is wrong with it; never the value.
-pub(crate) fn check_setting(text: &str) -> Result<Secret, String> {
+pub fn check_setting(text: &str) -> Result<Secret, String> {
     let secret = Secret::from(text.to_owned());
     Credentials::try_new(Some(&secret))?;
     Ok(secret)

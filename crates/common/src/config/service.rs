@@ -99,6 +99,17 @@ pub struct ServiceSettings {
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 
+    /// A collector of traces that speaks OTLP over HTTP, `http://HOST:4318`. Without it spans
+    /// have their ids, and stay here.
+    #[arg(long, env = "OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<Url>,
+
+    /// Brings the tables up to date and ends, with 0 when they are: a step before the start,
+    /// for a migration that takes longer than a start may. Without it each start does the
+    /// same. Many may run at once; one works.
+    #[arg(long)]
+    pub migrate_only: bool,
+
     /// The end of the process in good order takes at most this long; then it ends
     /// at once. Less than the 30 s after which Kubernetes kills.
     #[arg(long, env = "SHUTDOWN_BOUND_SECONDS", default_value_t = 25,

@@ -9,6 +9,7 @@ use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{Connection as _, PgConnection};
 use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::failure::{HandlerError, is_outage};
 use super::inbox;
@@ -189,15 +190,25 @@ async fn together(
     if handled.is_empty() {
         return Ok(0);
     }
+    let events: Vec<_> = handled.iter().map(|one| one.1).collect();
+    let batch = batch_span(&events);
+    within(db, subscriptions, handled, &events).instrument(batch).await
+}
+
+async fn within(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    handled: &[Handled<'_>],
+    events: &[&ReceivedEvent],
+) -> Result<usize, Failure> {
     let mut tx = db.begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
     inbox::revive(&mut tx, &redriven).await.map_err(Failure::outside)?;
-    let events: Vec<_> = handled.iter().map(|one| one.1).collect();
-    let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
+    let claimed = inbox::claim(&mut tx, events).await.map_err(Failure::outside)?;
     let applied = claimed.len();
     let mut open = claimed.clone();
     let mut spans = Vec::with_capacity(applied);
-    for event in &events {
+    for event in events {
         // Taken out, because the same event may be in the batch twice.
         if open.remove(&event.id) {
             let span = span(event);
@@ -214,7 +225,7 @@ async fn together(
         span.in_scope(|| tracing::info!("worked on"));
     }
     open = claimed;
-    for event in &events {
+    for event in events {
         count(event, if open.remove(&event.id) { "applied" } else { "duplicate" });
     }
     Ok(applied)
@@ -350,9 +361,24 @@ pub(super) fn next_offsets(batch: &[Incoming]) -> Result<TopicPartitionList, Kaf
     Ok(offsets)
 }
 
+/// The span of one transaction. Each event's own belongs to the trace that the event came
+/// with; this one belongs to none of them, and leads to all.
+fn batch_span(events: &[&ReceivedEvent]) -> tracing::Span {
+    let span = tracing::info_span!("batch", otel.kind = "consumer", events = events.len());
+    for event in events {
+        if let Some(context) = event.traceparent.as_deref().and_then(crate::trace::parse) {
+            span.add_link(context);
+        }
+    }
+    span
+}
+
 fn span(event: &ReceivedEvent) -> tracing::Span {
     let span = tracing::info_span!(
+        parent: None,
         "event",
+        otel.kind = "consumer",
+        otel.name = %format_args!("process {}", event.topic),
         event_id = %event.id,
         event_type = event.event_type,
         topic = event.topic,

@@ -4,6 +4,7 @@
 
 mod activity;
 mod address;
+mod age;
 mod body;
 mod conditional;
 mod crowd;

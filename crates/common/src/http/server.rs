@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tower::{Service as _, ServiceExt as _};
 
 use super::activity::{Activity, Silence};
+use super::age::Age;
 use super::crowd::{Crowd, Full, Place};
 use super::stall::StallGuard;
 
@@ -40,6 +41,11 @@ const STUCK_SECONDS: u64 = 90;
 
 /// A connection without a request that is told to end has this long for it.
 const CLOSE_SECONDS: u64 = 5;
+
+/// After this time a connection is ended with its next answer, so that its client's next
+/// one may lead to another instance. Within some of these an instance that is added has its
+/// share; and a new connection costs a millisecond.
+const AGE_SECONDS: u64 = 30;
 
 /// How often the other end of an HTTP/2 connection is asked for a sign of life,
 /// and how long that may take. Its kernel alone would keep a client that is gone.
@@ -81,6 +87,7 @@ struct Patience {
     idle: Duration,
     stuck: Duration,
     close: Duration,
+    age: Duration,
     ping_every: Duration,
     pong_within: Duration,
 }
@@ -89,6 +96,7 @@ const PATIENCE: Patience = Patience {
     idle: Duration::from_secs(IDLE_SECONDS),
     stuck: Duration::from_secs(STUCK_SECONDS),
     close: Duration::from_secs(CLOSE_SECONDS),
+    age: Duration::from_secs(AGE_SECONDS),
     ping_every: Duration::from_secs(PING_EVERY_SECONDS),
     pong_within: Duration::from_secs(PONG_WITHIN_SECONDS),
 };
@@ -133,7 +141,8 @@ async fn serve_with(
             continue;
         };
         let activity = Activity::new();
-        let service = service_of(router.clone(), peer, activity.clone());
+        let age = Age::new(patience.age, peer);
+        let service = service_of(router.clone(), peer, activity.clone(), age.clone());
         let guarded = StallGuard::new(stream, Duration::from_secs(WRITE_STALL_SECONDS));
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(guarded), service).into_owned();
@@ -157,6 +166,7 @@ async fn serve_with(
                         }
                     }
                     () = stop.cancelled(), if !is_told => {}
+                    () = age.http2_over(), if !is_told => {}
                     () = abort.cancelled() => break,
                 }
                 connection.as_mut().graceful_shutdown();
@@ -234,6 +244,7 @@ fn service_of(
     router: Router,
     peer: SocketAddr,
     activity: Activity,
+    age: Age,
 ) -> impl hyper::service::Service<
     http::Request<hyper::body::Incoming>,
     Response = axum::response::Response,
@@ -246,9 +257,13 @@ fn service_of(
         request.map(axum::body::Body::new)
     });
     hyper::service::service_fn(move |request| {
-        let running = activity.begin();
+        let (running, age, version) = (activity.begin(), age.clone(), request.version());
         let answer = router.clone().call(request);
-        async move { answer.await.map(|answer| answer.map(|body| running.until_the_end_of(body))) }
+        async move {
+            let mut answer = answer.await?;
+            age.note(version, &mut answer);
+            Ok(answer.map(|body| running.until_the_end_of(body)))
+        }
     })
 }
 

@@ -34,9 +34,14 @@ impl Lines {
     }
 }
 
+fn started(level: &str, lines: Lines) -> (Dispatch, level::Changeable) {
+    let provider = SdkTracerProvider::builder().build();
+    dispatch("test", LogFormat::Json, level, &provider, lines).unwrap()
+}
+
 fn logged(level: &str, f: impl FnOnce()) -> Vec<Value> {
     let lines = Lines::default();
-    let dispatch = dispatch("test", LogFormat::Json, level, lines.clone()).unwrap();
+    let dispatch = started(level, lines.clone()).0;
     tracing::dispatcher::with_default(&dispatch, f);
     lines.read()
 }
@@ -100,7 +105,23 @@ fn libraries_are_quiet_unless_asked() {
     assert_eq!(logged("info", say).len(), 1);
     assert_eq!(logged("debug", say).len(), 2);
     assert_eq!(logged("info,sqlx=debug", say).len(), 2);
-    assert!(dispatch("test", LogFormat::Json, "a=b=c", std::io::stdout).is_err());
+    assert!(level::filter("a=b=c").is_err() && level::filter(&"a".repeat(501)).is_err());
+}
+
+//
+#[test]
+fn what_is_logged_can_be_changed_while_the_process_runs() {
+    let lines = Lines::default();
+    let (dispatch, changeable) = started("warn", lines.clone());
+    tracing::dispatcher::with_default(&dispatch, || {
+        let say = || tracing::info!("said");
+        say();
+        changeable.reload(level::filter("info").unwrap()).unwrap();
+        say();
+        changeable.reload(level::filter("error").unwrap()).unwrap();
+        say();
+    });
+    assert_eq!(lines.read().len(), 1);
 }
 
 #[test]
@@ -126,7 +147,7 @@ async fn a_request_is_one_line_without_query_body_or_token() {
     let router = axum::Router::new().route("/notes/{id}", axum::routing::post(async || "ok"));
     let router = crate::http::test_layers(router, tokens.verifier());
     let lines = Lines::default();
-    let dispatch = dispatch("test", LogFormat::Json, "info", lines.clone()).unwrap();
+    let dispatch = started("info", lines.clone()).0;
     let guard = tracing::dispatcher::set_default(&dispatch);
     let request =
         http::Request::post("/notes/018f2c3e-0000-7000-8000-000000000001?userName=hunter2")

@@ -26,6 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 use tower::Service;
+use tracing::Instrument as _;
 use url::Url;
 
 use self::call::Call;
@@ -121,7 +122,21 @@ impl Reserved {
     /// # Errors
     ///
     /// [`CallError`], which says whether the request may have arrived.
-    pub async fn send(mut self, mut request: reqwest::Request) -> Result<Answer, CallError> {
+    pub async fn send(self, request: reqwest::Request) -> Result<Answer, CallError> {
+        let span = tracing::info_span!(
+            "call",
+            otel.kind = "client",
+            otel.name = self.shared.name,
+            otel.status_code = tracing::field::Empty,
+        );
+        let outcome = self.send_within(request).instrument(span.clone()).await;
+        if outcome.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        outcome
+    }
+
+    async fn send_within(mut self, mut request: reqwest::Request) -> Result<Answer, CallError> {
         let traceparent = crate::trace::current_traceparent();
         if let Some(value) = traceparent.and_then(|value| http::HeaderValue::try_from(value).ok()) {
             request.headers_mut().insert(crate::trace::TRACEPARENT, value);

@@ -22,7 +22,7 @@ pub(super) struct Row {
     subject: String,
     occurred_at: OffsetDateTime,
     pub(super) payload: Option<String>,
-    traceparent: Option<String>,
+    pub(super) traceparent: Option<String>,
     pub(super) created_at: OffsetDateTime,
     /// Which of the row's versions was read.
     row_version: String,

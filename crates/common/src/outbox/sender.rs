@@ -82,7 +82,7 @@ impl Sender {
                 FutureRecord::to(&row.topic).key(&row.key).headers(row.attributes().headers());
             record.payload = row.payload.as_ref();
             match kafka::enqueue(producer, record).await {
-                Ok(delivery) => deliveries.push((place, delivery)),
+                Ok(delivery) => deliveries.push((place, delivery, span(row))),
                 Err(SendError::Rejected(error)) if fault(&error).is_some() => {
                     stuck.insert(key);
                     sent.refused.push((place, error));
@@ -92,7 +92,8 @@ impl Sender {
             }
         }
         let mut failures = Vec::new();
-        for (place, delivery) in deliveries {
+        // Each span ends with its acknowledgement.
+        for (place, delivery, _span) in deliveries {
             match kafka::acknowledged(producer, delivery).await {
                 Ok(()) => sent.acknowledged.push(place),
                 Err(SendError::Rejected(error)) => failures.push((place, error)),
@@ -153,6 +154,24 @@ impl Sender {
             _ => Interruption::Failed(error),
         }
     }
+}
+
+/// From handing an event over to its acknowledgement, in the trace that it was written in.
+/// Not the parent of who works on the event: what is sent stays the same however often.
+fn span(row: &Row) -> tracing::Span {
+    let traceparent = row.traceparent.as_deref();
+    if traceparent.is_none() {
+        return tracing::Span::none();
+    }
+    let span = tracing::info_span!(
+        parent: None,
+        "send",
+        otel.kind = "producer",
+        otel.name = %format_args!("send {}", row.topic),
+        event_id = %row.event_id,
+    );
+    crate::trace::attach(&span, traceparent);
+    span
 }
 
 /// Whether the broker says that another has taken over.

@@ -82,7 +82,7 @@ pub(super) async fn run<A: App>(
     });
     let relay_active = work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
     let plumbing = admin::plumbing::router(context.db.clone(), relay_active);
-    let routes = wired.admin.merge(plumbing);
+    let routes = wired.admin.merge(plumbing).merge(admin::log_level::router());
     admin_api.set_routes(routes, |router| crate::http::stack(router, stack_of(&context)));
     for (name, task) in wired.tasks {
         life.work(name, async move |_| task.await);
@@ -155,6 +155,14 @@ async fn start<A: App>(
     };
     let wired = A::wire(config, context.clone()).await?;
     Ok((wired, context))
+}
+
+/// Brings the tables up to date, and nothing else.
+pub(super) async fn migrate_only<A: App>(settings: &ServiceSettings) -> anyhow::Result<ExitCode> {
+    drop(connected(settings).await);
+    migrated(settings, A::MIGRATIONS).await?;
+    tracing::info!("the tables are up to date");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn connected(settings: &ServiceSettings) -> Db {

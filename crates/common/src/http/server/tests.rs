@@ -113,6 +113,7 @@ const IMPATIENT: Patience = Patience {
     idle: Duration::from_millis(400),
     stuck: Duration::from_millis(1_500),
     close: Duration::from_millis(200),
+    age: Duration::from_millis(1_000),
     ping_every: Duration::from_millis(150),
     pong_within: Duration::from_millis(150),
 };
@@ -143,13 +144,17 @@ const GOAWAY: u8 = 7;
 
 /// The preface and one request.
 fn http2_request(path: &str) -> Vec<u8> {
+    [PREFACE, &http2_headers(path, 1)].concat()
+}
+
+/// A request without a body on this stream.
+fn http2_headers(path: &str, stream: u8) -> Vec<u8> {
     // The static table's `GET` and `http`; then path and authority by name.
     let mut block = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
     block.extend_from_slice(path.as_bytes());
     block.extend_from_slice(b"\x01\x01x");
-    let mut request = PREFACE.to_vec();
-    // HEADERS with the ends of the stream and of the headers, on stream 1.
-    request.extend_from_slice(&[0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
+    // HEADERS with the ends of the stream and of the headers.
+    let mut request = vec![0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, stream];
     request.extend_from_slice(&block);
     request
 }
@@ -221,6 +226,69 @@ async fn a_request_keeps_its_connection_but_not_if_nothing_comes_of_it_for_ever(
         let (kinds, closed) = watch(stream, true, Duration::from_secs(5)).await;
         assert!(is_about(closed, IMPATIENT.stuck), "{closed:?} {kinds:?}");
     }
+}
+
+//
+#[tokio::test]
+async fn a_connection_that_is_used_all_the_time_ends_with_an_answer_when_it_is_old() {
+    let (mut stream, _) = impatient(b"").await;
+    let begun = std::time::Instant::now();
+    let mut answers = 0;
+    let last = loop {
+        stream.write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"127.0.0.1") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            answer.extend_from_slice(&byte);
+        }
+        answers += 1;
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        if answer.contains("connection: close") {
+            break begun.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(answers > 3 && last >= IMPATIENT.age / 100 * 75 && last < IMPATIENT.age * 2);
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+//
+#[tokio::test]
+async fn an_old_http2_connection_is_told_to_go_and_what_was_asked_is_answered() {
+    let (stream, _) = impatient(PREFACE).await;
+    let (read, mut write) = stream.into_split();
+    // A client that is told opens no stream on this connection any more.
+    let told = CancellationToken::new();
+    let heard = told.clone();
+    let asking = tokio::spawn(async move {
+        let mut asked = 0;
+        for stream in (1..=199).step_by(2).take_while(|_| !heard.is_cancelled()) {
+            write.write_all(&http2_headers("/peer", stream)).await.unwrap();
+            asked += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        asked
+    });
+    let mut read = tokio::io::BufReader::new(read);
+    let mut answered = 0;
+    loop {
+        let mut head = [0; 9];
+        if read.read_exact(&mut head).await.is_err() {
+            break;
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        read.read_exact(&mut payload).await.unwrap();
+        answered += usize::from(head[3] == 1);
+        if head[3] == GOAWAY {
+            told.cancel();
+        }
+    }
+    let asked = asking.await.unwrap();
+    assert!(asked > 3 && asked < 100, "{asked}");
+    assert_eq!(answered, asked);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The scenario, played through the gateway: seven steps of a loan, a
+//! `loanctl demo`: the scenario, played through the gateway: seven steps of a loan, a
 //! repayment, and a refused certification. Each call is shown as it could be
 //! typed, with its answer; after each step the customer's messages and the
 //! loan's status are compared with what must be, and a difference ends the
@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use clap::Parser;
-use journeys::client::{
+use clap::Args;
+use client::{
     Answer, Client, Credentials, DEMO_PASSWORD, DEMO_USER, OFFICER_PASSWORD, OFFICER_USER, id_of,
 };
 use serde_json::{Value, json};
@@ -17,27 +17,22 @@ use serde_json::{Value, json};
 /// How long a change may take until it is seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Plays the scenario through the gateway.
-#[derive(Parser)]
-struct Arguments {
+/// What it can be told.
+#[derive(Args)]
+pub(crate) struct Arguments {
     /// The gateway's address.
     #[arg(long, env = "GATEWAY_URL", default_value = "http://localhost:8080")]
     gateway: String,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match play(&arguments.gateway).await {
-        Ok(()) => {
-            println!("\nThe demo went as it must.");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("\nThe demo failed: {error:#}");
-            ExitCode::FAILURE
-        }
+/// Plays it.
+pub(crate) async fn demo(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Err(error) = play(&arguments.gateway).await {
+        eprintln!("\nThe demo failed: {error:#}");
+        return Ok(ExitCode::FAILURE);
     }
+    println!("\nThe demo went as it must.");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A play in progress: who plays, and which loan it is about.

@@ -1,0 +1,113 @@
+//! Secrets in folders, one for each part.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::{Create, LAST, gone, part_names};
+
+/// Whoever mounts a folder may read what is in it, as whatever user.
+const MODE: u32 = 0o444;
+
+/// The file that is written last of all.
+const LAST_FILE: &str = "superuser-password";
+
+/// Makes them below `directory`; false if they are there.
+pub(super) fn keep(directory: &Path, create: &Create) -> anyhow::Result<bool> {
+    if directory.join(LAST).join(LAST_FILE).exists() {
+        for name in part_names() {
+            let folder = directory.join(name);
+            if !folder.exists() {
+                return gone(&folder.display().to_string());
+            }
+        }
+        return Ok(false);
+    }
+    for part in create.parts()? {
+        for (name, content) in part.files {
+            write(&directory.join(part.name).join(name), &content)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Writes a file whole or not at all.
+fn write(file: &Path, content: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", file.display());
+    let folder = file.parent().with_context(failed)?;
+    std::fs::create_dir_all(folder).with_context(failed)?;
+    let unfinished = file.with_extension("new");
+    let mut options = OpenOptions::new();
+    let options = options.create(true).write(true).truncate(true).mode(0o600);
+    let mut handle = options.open(&unfinished).with_context(failed)?;
+    handle.write_all(content.as_bytes()).with_context(failed)?;
+    handle.set_permissions(Permissions::from_mode(MODE)).with_context(failed)?;
+    handle.sync_all().with_context(failed)?;
+    std::fs::rename(unfinished, file).with_context(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::super::SERVICES;
+    use super::*;
+
+    fn made(folder: &Path) -> anyhow::Result<bool> {
+        let create = Create {
+            directory: Some(folder.to_owned()),
+            kubernetes: false,
+            prefix: String::new(),
+            database_address: "postgres:5432".to_owned(),
+            database_name: "online_loan".to_owned(),
+        };
+        keep(folder, &create)
+    }
+
+    fn read(folder: &Path, file: &str) -> String {
+        std::fs::read_to_string(folder.join(file)).unwrap()
+    }
+
+    //
+    #[test]
+    fn they_are_made_once_and_each_part_has_its_own_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(made(folder.path()).unwrap());
+        let before = read(folder.path(), "loan-auth/settings.toml");
+        assert!(!made(folder.path()).unwrap());
+        assert_eq!(read(folder.path(), "loan-auth/settings.toml"), before);
+        let roles = read(folder.path(), "postgres/roles.sql");
+        let mut passwords = Vec::new();
+        for (service, role) in SERVICES {
+            let settings = read(folder.path(), &format!("{service}/settings.toml"));
+            let start = settings.find(&format!("postgres://{role}:")).unwrap() + 12 + role.len();
+            let password = settings[start..].split('@').next().unwrap().to_owned();
+            assert_eq!(password.len(), 32);
+            assert!(roles.contains(&format!("PASSWORD '{password}'")), "{service}");
+            assert_eq!(settings.contains("token_signing_keys"), service == "loan-auth");
+            assert_eq!(settings.contains("registrar:accounts:"), service == "loan-auth");
+            passwords.push(password);
+        }
+        passwords.sort();
+        passwords.dedup();
+        assert_eq!(passwords.len(), SERVICES.len());
+        assert!(roles.contains("GRANT CONNECT ON DATABASE online_loan TO loan_auth;"));
+        assert!(roles.contains("GRANT CONNECT, TEMPORARY ON DATABASE online_loan TO loan_status;"));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_made_anew_and_what_is_gone_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        made(folder.path()).unwrap();
+        let before = read(folder.path(), "loan-auth/settings.toml");
+        std::fs::remove_file(folder.path().join("postgres/superuser-password")).unwrap();
+        assert!(made(folder.path()).unwrap(), "nobody has seen them");
+        assert_ne!(read(folder.path(), "loan-auth/settings.toml"), before);
+        std::fs::remove_dir_all(folder.path().join("loan-status")).unwrap();
+        let error = made(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("loan-status is gone"), "{error}");
+    }
+}
