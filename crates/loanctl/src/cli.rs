@@ -89,6 +89,8 @@ pub(crate) enum Command {
     /// Plays the scenario through the gateway of a system with the demo accounts, and compares
     /// every answer, message and state with what must be; 1 if something differs.
     Demo(demo::Arguments),
+    /// Does nothing until it is told to end: for a pod in which the others are run.
+    Wait,
     /// The passwords, credentials and keys of a new system.
     Secrets(secrets::Arguments),
 }

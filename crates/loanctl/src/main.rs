@@ -4,7 +4,7 @@
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.
 //! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`logs`], [`topics`], [`demo`],
-//!   [`secrets`]: the commands.
+//!   [`secrets`], [`wait`]: the commands.
 //!
 //! It ends with 0; with 1 where it was to find something wrong and did; with 2 where
 //! it could not do its work.
@@ -22,6 +22,7 @@ mod reconcile;
 mod secrets;
 mod status;
 mod topics;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(arguments) => logs::logs(&services, arguments).await,
         Command::Demo(arguments) => demo::demo(arguments).await,
         Command::Topics(arguments) => topics::topics(&services.kafka, arguments).await,
+        Command::Wait => wait::wait().await,
         Command::Secrets(arguments) => secrets::secrets(arguments).await,
     }
 }

@@ -1,0 +1,32 @@
+{{/* What the schema can't say: values that contradict each other. */}}
+{{- define "online-loan.checks" -}}
+{{- $database := .Values.database -}}
+{{- if and $database.bundled.enabled $database.cloudNativePg.enabled -}}
+{{- fail "database: bundled and cloudNativePg are both enabled; choose one" -}}
+{{- end -}}
+{{- if and .Values.secrets.create (not $database.address) (not $database.bundled.enabled) (not $database.cloudNativePg.enabled) -}}
+{{- fail "database.address: where PostgreSQL is, HOST:PORT, because neither bundled nor cloudNativePg is enabled and secrets.create makes the services' DATABASE_URL of it" -}}
+{{- end -}}
+{{- if and .Values.kafka.bundled.enabled .Values.kafka.strimzi.enabled -}}
+{{- fail "kafka: bundled and strimzi are both enabled; choose one" -}}
+{{- end -}}
+{{- if and (not .Values.kafka.bootstrap) (not .Values.kafka.bundled.enabled) (not .Values.kafka.strimzi.enabled) -}}
+{{- fail "kafka.bootstrap: where Kafka is, HOST:PORT, because neither bundled nor strimzi is enabled" -}}
+{{- end -}}
+{{- $isPlain := hasPrefix "sasl" .Values.kafka.securityProtocol | not -}}
+{{- if and .Values.kafka.saslMechanism $isPlain -}}
+{{- fail "kafka.saslMechanism: has no meaning with securityProtocol without sasl_" -}}
+{{- end -}}
+{{- if and .Values.kafka.strimzi.enabled (or (ne .Values.kafka.securityProtocol "sasl_ssl") (ne .Values.kafka.saslMechanism "SCRAM-SHA-512")) -}}
+{{- fail "kafka.strimzi: its listener wants securityProtocol sasl_ssl and saslMechanism SCRAM-SHA-512" -}}
+{{- end -}}
+{{- if gt (int .Values.kafka.topics.minInsyncReplicas) (int .Values.kafka.topics.replicationFactor) -}}
+{{- fail "kafka.topics.minInsyncReplicas: more than replicationFactor, and so nothing could be sent" -}}
+{{- end -}}
+{{- range $part := splitList " " (include "online-loan.parts" .) -}}
+{{- $scaling := (include "online-loan.values" (list $ $part) | fromYaml).autoscaling -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail (printf "%s: autoscaling.minReplicas is more than maxReplicas" $part) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

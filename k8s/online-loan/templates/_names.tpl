@@ -1,0 +1,76 @@
+{{/* Names and labels. */}}
+
+{{- define "online-loan.name" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* All parts. */}}
+{{- define "online-loan.parts" -}}
+gateway loan-request loan-auth loan-manager loan-messenger loan-status
+{{- end -}}
+
+{{/* (list $ part): how a part is found. */}}
+{{- define "online-loan.selector" -}}
+{{- $ := index . 0 -}}
+app.kubernetes.io/name: {{ $.Chart.Name }}
+app.kubernetes.io/instance: {{ $.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "online-loan.labels" -}}
+{{- $ := index . 0 -}}
+{{ include "online-loan.selector" . }}
+app.kubernetes.io/part-of: online-loan
+app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version }}
+{{- end -}}
+
+{{/* (list $ part): what a part has, its own values over everybody's. */}}
+{{- define "online-loan.values" -}}
+{{- $ := index . 0 -}}
+{{- mergeOverwrite (deepCopy $.Values.defaults) (deepCopy (index $.Values.parts (index . 1))) | toYaml -}}
+{{- end -}}
+
+{{- define "online-loan.image" -}}
+{{- $ := index . 0 -}}
+{{- $name := printf "%s/%s:%s" $.Values.image.repository (index . 1) ($.Values.image.tag | default $.Chart.AppVersion) -}}
+{{- with $.Values.image.registry -}}{{ . }}/{{- end -}}{{ $name }}
+{{- end -}}
+
+{{/* (list $ part): its Secret. */}}
+{{- define "online-loan.secret" -}}
+{{- $ := index . 0 -}}
+{{- index $.Values.secrets.names (index . 1) | default (printf "%s-%s" (include "online-loan.name" $) (index . 1)) -}}
+{{- end -}}
+
+{{- define "online-loan.url" -}}
+http://{{ include "online-loan.name" (index . 0) }}-{{ index . 1 }}:8080
+{{- end -}}
+
+{{- define "online-loan.databaseAddress" -}}
+{{- if .Values.database.address -}}{{ .Values.database.address }}
+{{- else if .Values.database.cloudNativePg.enabled -}}{{ include "online-loan.name" . }}-db-rw:5432
+{{- else -}}{{ include "online-loan.name" . }}-postgres:5432
+{{- end -}}
+{{- end -}}
+
+{{- define "online-loan.kafkaBootstrap" -}}
+{{- if .Values.kafka.bootstrap -}}{{ .Values.kafka.bootstrap }}
+{{- else if .Values.kafka.strimzi.enabled -}}{{ include "online-loan.name" . }}-kafka-bootstrap:9093
+{{- else -}}{{ include "online-loan.name" . }}-kafka:9092
+{{- end -}}
+{{- end -}}
+
+{{- define "online-loan.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
