@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::http::{Crowd, Edge as Hops, Full, Place};
 use common::token::TokenVerifier;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use metrics::{Counter, Histogram};
 use tokio_util::sync::CancellationToken;
 
@@ -153,38 +153,55 @@ pub(crate) struct Meters {
 }
 
 struct Row {
-    by_class: [Counter; 5],
+    methods: &'static [Method],
+    /// In their order, and the last one for all others.
+    by_method: Vec<[Counter; 5]>,
     seconds: Histogram,
 }
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Row {
-    fn new(route: &'static str) -> Row {
-        let counter = |class: &'static str| {
-            let labels = [("route", route), ("status", class)];
-            metrics::counter!("gateway_requests_total", &labels)
-        };
+    fn new(route: &'static str, methods: &'static [Method]) -> Row {
+        let names = methods.iter().map(Method::as_str).chain(["other"]);
+        let by_method = names.map(|method| {
+            CLASSES.map(|class| {
+                let labels = [("route", route), ("method", method), ("status", class)];
+                metrics::counter!("gateway_requests_total", &labels)
+            })
+        });
         Row {
-            by_class: CLASSES.map(counter),
+            methods,
+            by_method: by_method.collect(),
             seconds: metrics::histogram!("gateway_request_seconds", "route" => route),
         }
+    }
+
+    fn counter(&self, method: &Method, status: StatusCode) -> Option<&Counter> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let place = self.methods.iter().position(|own| own == method);
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        self.by_method.get(place.unwrap_or(self.methods.len()))?.get(class)
     }
 }
 
 impl Meters {
     fn new() -> Meters {
-        let labels = ROUTES.iter().map(|route| route.path).chain(["none"]);
-        let rows = labels.map(Row::new).collect();
-        Meters { rows }
+        let rows = ROUTES.iter().map(|route| Row::new(route.path, route.methods));
+        Meters { rows: rows.chain([Row::new("none", &[])]).collect() }
     }
 
-    pub(crate) fn answered(&self, found: Found, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(
+        &self,
+        found: Found,
+        method: &Method,
+        status: StatusCode,
+        took: Duration,
+    ) {
         let Some(row) = self.rows.get(found.index()) else {
             return;
         };
-        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(counter) = row.by_class.get(class) {
+        if let Some(counter) = row.counter(method, status) {
             counter.increment(1);
         }
         row.seconds.record(took.as_secs_f64());

@@ -109,7 +109,7 @@ impl Step for Observe {
             if edge.ending.is_cancelled() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            edge.meters.answered(found, response.status(), started.elapsed());
+            edge.meters.answered(found, &method, response.status(), started.elapsed());
             trace.answered(response.status());
             let mut response = rescue::finish(response, &uri, &trace);
             // Nobody is to guess that what was sent as data is a page.

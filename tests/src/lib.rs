@@ -5,6 +5,7 @@
 //! * [`proxy`]: a TCP proxy between two processes that can misbehave.
 //! * [`read_your_writes`]: whether whoever writes reads it, whatever happens to loan-status.
 //! * [`rebuild`]: the read model is made anew beside the processes.
+//! * [`siege`]: the operators' siege line.
 //! * [`apache_kafka`]: a real Apache Kafka in place of the embedded broker.
 
 pub use ::client;
@@ -14,3 +15,4 @@ pub mod harness;
 pub mod proxy;
 pub mod read_your_writes;
 pub mod rebuild;
+pub mod siege;

@@ -51,6 +51,7 @@ impl Modes {
 struct Targets {
     addresses: Mutex<Vec<String>>,
     next: AtomicUsize,
+    refused: AtomicU64,
 }
 
 impl Targets {
@@ -67,6 +68,7 @@ impl Targets {
             if let Ok(stream) = TcpStream::connect(address).await {
                 return Some(stream);
             }
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
         None
     }
@@ -112,6 +114,12 @@ impl Proxy {
         };
         let accepting = tokio::spawn(door.accept(listener)).abort_handle();
         Ok(Self { address, targets, modes, held, connections, accepting })
+    }
+
+    /// How often a target took no connection.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.targets.refused.load(Ordering::Relaxed)
     }
 
     /// Where it listens.

@@ -322,7 +322,7 @@ fn code_lines(file: &Path) -> Result<Vec<(usize, String)>> {
 }
 
 /// Rust sources below a folder, or the one file, without files of tests.
-fn sources(path: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_path_buf()]);
     }
@@ -338,7 +338,7 @@ fn sources(path: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if !folder.is_dir() {
         return Ok(found);
@@ -382,6 +382,6 @@ fn metric_names(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn shown(root: &Path, file: &Path) -> String {
+pub(crate) fn shown(root: &Path, file: &Path) -> String {
     file.strip_prefix(root).unwrap_or(file).display().to_string()
 }

@@ -1,9 +1,13 @@
-//! The repository's own chores: `cargo run -p xtask -- layout|test`.
+//! The repository's own chores: `cargo run -p xtask -- layout|observability|chart|test`.
 //!
 //! * [`layout`]: the rooms, checked by a program.
+//! * [`observability`]: alerts, runbooks and dashboards, compared with the code.
+//! * [`chart`]: what the chart renders, and refuses.
 //! * [`suite`]: everything that must be green, in one run with a summary.
 
+mod chart;
 mod layout;
+mod observability;
 mod suite;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +26,14 @@ struct Arguments {
 enum Chore {
     /// Checks the rooms of the services, the imports and the words.
     Layout,
+    /// Compares alerts, runbooks and dashboards with the code, and tries the rules.
+    Observability,
+    /// Renders the chart and compares it with what is committed.
+    Chart {
+        /// Writes what is committed anew.
+        #[arg(long)]
+        write: bool,
+    },
     /// Runs every check and every test, and ends with a summary.
     Test(suite::Options),
 }
@@ -29,7 +41,24 @@ enum Chore {
 fn main() -> ExitCode {
     let root = repository();
     match Arguments::parse().chore {
-        Chore::Layout => report(layout::check(&root)),
+        Chore::Layout => report(
+            "layout",
+            "every room is as it should be",
+            "ARCHITECTURE.md says which room knows which",
+            layout::check(&root),
+        ),
+        Chore::Observability => report(
+            "observability",
+            "every alert has its metrics, its page and its tests",
+            "docs/runbooks/README.md says what an alert needs",
+            observability::check(&root),
+        ),
+        Chore::Chart { write } => report(
+            "chart",
+            "it renders what is committed, and refuses what is wrong",
+            "docs/kubernetes.md says how it is made",
+            chart::check(&root, write),
+        ),
         Chore::Test(options) => match suite::run(&root, &options) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
@@ -41,24 +70,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn report(findings: anyhow::Result<Vec<String>>) -> ExitCode {
+/// Says what a check has found: `well` if nothing, else where to read on.
+fn report(check: &str, well: &str, hint: &str, findings: anyhow::Result<Vec<String>>) -> ExitCode {
     match findings {
         Ok(findings) if findings.is_empty() => {
-            println!("layout: every room is as it should be");
+            println!("{check}: {well}");
             ExitCode::SUCCESS
         }
         Ok(findings) => {
             for finding in &findings {
-                eprintln!("layout: {finding}");
+                eprintln!("{check}: {finding}");
             }
-            eprintln!(
-                "layout: {} findings; ARCHITECTURE.md says which room knows which",
-                findings.len()
-            );
+            eprintln!("{check}: {} findings; {hint}", findings.len());
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("layout: {error:#}");
+            eprintln!("{check}: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -78,6 +78,9 @@ fn steps(options: &Options) -> Vec<Step> {
     vec![
         Step::new("format", "cargo fmt --all --check"),
         Step::new("layout", "cargo run -q --locked -p xtask -- layout"),
+        Step::new("observability", "cargo run -q --locked -p xtask -- observability"),
+        Step::new("chart", "cargo run -q --locked -p xtask -- chart")
+            .unless((!says("helm", "version")).then_some("helm is not there")),
         Step::new("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
         // The programs and the tests at once: apart, our own crates would be compiled twice.
         Step::new("build", "cargo build --locked --workspace --all-targets"),
@@ -193,8 +196,13 @@ fn summary(outcomes: &[(&'static str, Outcome, Duration)]) -> bool {
 
 /// Whether a program can be started.
 fn there(program: &str) -> bool {
+    says(program, "-version")
+}
+
+/// Whether a program can be started with this argument.
+fn says(program: &str, argument: &str) -> bool {
     Command::new(program)
-        .arg("-version")
+        .arg(argument)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()

@@ -42,6 +42,8 @@ enum Command {
     /// new server runs; for `operator` what loanctl shows (its ADMIN_CREDENTIAL_FILE): one for
     /// all but accounts, one for accounts.
     Create(Create),
+    /// Shows a new key that tokens may be signed with, to be put among loan-auth's.
+    SigningKey,
 }
 
 #[derive(Args)]
@@ -66,7 +68,10 @@ struct Create {
 
 /// Makes them.
 pub(crate) async fn secrets(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Command::Create(create) = arguments.command;
+    let Command::Create(create) = arguments.command else {
+        write!(std::io::stdout(), "{}", signing_key()?)?;
+        return Ok(ExitCode::SUCCESS);
+    };
     let (place, are_new) = match &create.directory {
         Some(directory) => (directory.display().to_string(), folders::keep(directory, &create)?),
         None => {

@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 use crate::clients::loan_auth::LoanAuth;
 use crate::config::Config;
 use crate::tasks::{decide_pending, purge_unproven};
-use crate::usecases::Desk;
+use crate::usecases::{Desk, OUTCOMES};
 use crate::{admin, events, http};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -28,6 +28,10 @@ impl common::service::App for App {
             config.auth.void(),
             &ctx.http,
         );
+        for outcome in OUTCOMES {
+            // There from the start, so that none of them is not the same as nothing known.
+            let _ = metrics::histogram!("loan_request_done_seconds", "outcome" => outcome);
+        }
         let desk =
             Desk { db: ctx.db.clone(), clock: ctx.clock.clone(), auth, timing: config.timing() };
         let deciding =

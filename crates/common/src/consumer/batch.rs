@@ -9,12 +9,13 @@ use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{Connection as _, PgConnection};
 use tracing::Instrument;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::failure::{HandlerError, is_outage};
 use super::inbox;
+use super::said::{batch_span, count, note_age, span};
 use super::subscriptions::Subscriptions;
 use super::suspicion::{Suspicion, Verdict};
+use crate::clock::Clock;
 use crate::db::{Db, is_cut_off};
 use crate::event::{Malformed, ReceivedEvent};
 
@@ -105,6 +106,7 @@ pub(super) async fn work(
     subscriptions: &Subscriptions,
     batch: &[Incoming],
     suspicion: &mut Suspicion,
+    clock: &Clock,
 ) -> Result<Vec<Rejected>, Outage> {
     let mut rejected = Vec::new();
     let mut handled = Vec::with_capacity(batch.len());
@@ -123,7 +125,7 @@ pub(super) async fn work(
         }
     }
     let is_done = !suspicion.is_any()
-        && match together(db, subscriptions, &handled).await {
+        && match together(db, subscriptions, &handled, clock).await {
             Ok(_) => true,
             Err(Failure::Outage(outage)) => return Err(outage),
             Err(Failure::Handler(_) | Failure::CutOff(_)) => false,
@@ -134,7 +136,7 @@ pub(super) async fn work(
                 rejected.push(Rejected { index: one.0, reason, attempts });
                 continue;
             }
-            match alone(db, subscriptions, one).await? {
+            match alone(db, subscriptions, one, clock).await? {
                 Alone::Done => {}
                 Alone::Rejected(reason, attempts) => {
                     rejected.push(Rejected { index: one.0, reason, attempts });
@@ -172,7 +174,7 @@ pub(super) async fn one(
     subscriptions: &Subscriptions,
     event: &ReceivedEvent,
 ) -> Result<bool, HandlerError> {
-    match together(db, subscriptions, &[(0, event, false)]).await {
+    match together(db, subscriptions, &[(0, event, false)], &Clock::system()).await {
         Ok(applied) => Ok(applied > 0),
         Err(Failure::Handler(error)) => Err(error),
         Err(Failure::CutOff(error) | Failure::Outage(Outage { error, .. })) => {
@@ -186,13 +188,14 @@ async fn together(
     db: &Db,
     subscriptions: &Subscriptions,
     handled: &[Handled<'_>],
+    clock: &Clock,
 ) -> Result<usize, Failure> {
     if handled.is_empty() {
         return Ok(0);
     }
     let events: Vec<_> = handled.iter().map(|one| one.1).collect();
     let batch = batch_span(&events);
-    within(db, subscriptions, handled, &events).instrument(batch).await
+    within(db, subscriptions, handled, &events, clock).instrument(batch).await
 }
 
 async fn within(
@@ -200,6 +203,7 @@ async fn within(
     subscriptions: &Subscriptions,
     handled: &[Handled<'_>],
     events: &[&ReceivedEvent],
+    clock: &Clock,
 ) -> Result<usize, Failure> {
     let mut tx = db.begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
@@ -225,8 +229,14 @@ async fn within(
         span.in_scope(|| tracing::info!("worked on"));
     }
     open = claimed;
+    let now = clock.now();
     for event in events {
-        count(event, if open.remove(&event.id) { "applied" } else { "duplicate" });
+        if open.remove(&event.id) {
+            count(event, "applied");
+            note_age(event, now);
+        } else {
+            count(event, "duplicate");
+        }
     }
     Ok(applied)
 }
@@ -241,10 +251,15 @@ enum Alone {
 }
 
 /// One by itself.
-async fn alone(db: &Db, subscriptions: &Subscriptions, one: &Handled<'_>) -> Result<Alone, Outage> {
+async fn alone(
+    db: &Db,
+    subscriptions: &Subscriptions,
+    one: &Handled<'_>,
+    clock: &Clock,
+) -> Result<Alone, Outage> {
     let mut attempts = 1;
     loop {
-        match together(db, subscriptions, std::slice::from_ref(one)).await {
+        match together(db, subscriptions, std::slice::from_ref(one), clock).await {
             Ok(_) => return Ok(Alone::Done),
             Err(Failure::Outage(outage)) => return Err(outage),
             Err(Failure::CutOff(error)) => return Ok(Alone::CutOff(error)),
@@ -359,42 +374,4 @@ pub(super) fn next_offsets(batch: &[Incoming]) -> Result<TopicPartitionList, Kaf
         offsets.add_partition_offset(topic, partition, Offset::Offset(offset))?;
     }
     Ok(offsets)
-}
-
-/// The span of one transaction. Each event's own belongs to the trace that the event came
-/// with; this one belongs to none of them, and leads to all.
-fn batch_span(events: &[&ReceivedEvent]) -> tracing::Span {
-    let span = tracing::info_span!("batch", otel.kind = "consumer", events = events.len());
-    for event in events {
-        if let Some(context) = event.traceparent.as_deref().and_then(crate::trace::parse) {
-            span.add_link(context);
-        }
-    }
-    span
-}
-
-fn span(event: &ReceivedEvent) -> tracing::Span {
-    let span = tracing::info_span!(
-        parent: None,
-        "event",
-        otel.kind = "consumer",
-        otel.name = %format_args!("process {}", event.topic),
-        event_id = %event.id,
-        event_type = event.event_type,
-        topic = event.topic,
-        partition = event.partition,
-        offset = event.offset,
-    );
-    crate::trace::attach(&span, event.traceparent.as_deref());
-    span
-}
-
-fn count(event: &ReceivedEvent, outcome: &'static str) {
-    metrics::counter!(
-        "consumer_events_total",
-        "topic" => event.topic.clone(),
-        "type" => event.event_type.clone(),
-        "outcome" => outcome,
-    )
-    .increment(1);
 }

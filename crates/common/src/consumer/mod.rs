@@ -16,6 +16,7 @@ mod failure;
 pub(crate) mod inbox;
 pub mod replay;
 mod run;
+mod said;
 mod settings;
 mod subscriptions;
 mod suspicion;

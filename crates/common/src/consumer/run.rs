@@ -208,13 +208,13 @@ impl Session<'_> {
     /// Works on a batch until all of it is done or set aside, or is another's.
     async fn finish(&mut self, mut batch: Vec<Incoming>) -> Result<Next, ConsumerError> {
         let started = Instant::now();
-        let Consumer { db, subscriptions, .. } = self.consumer;
+        let Consumer { db, subscriptions, clock, .. } = self.consumer;
         #[cfg(feature = "sabotage")]
         if crate::sabotage::breaks(crate::sabotage::Sabotage::OffsetBeforeCommit) {
             self.store_offsets(&batch);
         }
         let rejected = loop {
-            match batch::work(db, subscriptions, &batch, &mut self.suspicion).await {
+            match batch::work(db, subscriptions, &batch, &mut self.suspicion, clock).await {
                 Ok(rejected) => break rejected,
                 Err(outage) => {
                     let cause = described(&outage.error);

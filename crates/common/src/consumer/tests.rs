@@ -122,7 +122,7 @@ async fn work(db: &Db, batch: &[Incoming]) -> Vec<Rejected> {
 }
 
 async fn try_work(db: &Db, batch: &[Incoming]) -> Result<Vec<Rejected>, batch::Outage> {
-    batch::work(db, &subscriptions(), batch, &mut Suspicion::default()).await
+    batch::work(db, &subscriptions(), batch, &mut Suspicion::default(), &Clock::system()).await
 }
 
 #[sqlx::test(migrations = false)]

@@ -277,9 +277,9 @@ async fn consume(
     let letters = topics.iter().map(|topic| dead_letter::topic_of(topic)).collect();
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        () = all_there(&broker, topics, "topics are missing") => {}
+        () = all_there(&broker, topics, "events", "topics are missing") => {}
     }
-    let looking = all_there(&broker, letters, "topics for dead letters are missing");
+    let looking = all_there(&broker, letters, "letters", "topics for dead letters are missing");
     let consumer = consumer.run(stop);
     tokio::pin!(consumer);
     tokio::select! {
@@ -290,13 +290,23 @@ async fn consume(
 }
 
 /// Waits until the broker has all of these topics, and says which it lacks.
-async fn all_there(broker: &kafka::Broker, topics: Vec<String>, lacking: &'static str) {
+async fn all_there(
+    broker: &kafka::Broker,
+    topics: Vec<String>,
+    kind: &'static str,
+    lacking: &'static str,
+) {
+    let missing_now = metrics::gauge!("kafka_topics_missing", "kind" => kind);
     while !topics.is_empty() {
         match kafka::missing_topics(broker, topics.clone(), TOPICS_PAUSE).await {
-            Ok(missing) if missing.is_empty() => return,
-            Ok(missing) => tracing::warn!(topics = missing.join(" "), "{lacking}"),
+            Ok(missing) if missing.is_empty() => break,
+            Ok(missing) => {
+                missing_now.set(u32::try_from(missing.len()).unwrap_or(u32::MAX));
+                tracing::warn!(topics = missing.join(" "), "{lacking}");
+            }
             Err(error) => tracing::warn!(%error, "waiting for Kafka"),
         }
         tokio::time::sleep(TOPICS_PAUSE).await;
     }
+    missing_now.set(0);
 }

@@ -154,6 +154,11 @@ impl Stack {
         &self.bin_dir
     }
 
+    /// From now on processes are started from this folder: another version.
+    pub fn set_bin_dir(&mut self, folder: impl Into<PathBuf>) {
+        self.bin_dir = folder.into();
+    }
+
     /// Starts one more process of a service, on ports of its own; it is the
     /// caller's. Those of the stack don't know it.
     ///

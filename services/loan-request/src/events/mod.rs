@@ -28,7 +28,13 @@ pub fn subscriptions(clock: Clock) -> Subscriptions {
     Subscriptions::new("loan-request")
         .on::<AuthCertified>(|tx, _, payload| Box::pin(on_auth_certified(tx, payload)))
         .on::<AuthCancelled>(|tx, _, payload| Box::pin(on_auth_cancelled(tx, payload)))
-        .on::<LoanRequestReceived>(|tx, _, payload| Box::pin(on_loan_request_received(tx, payload)))
+        .on::<LoanRequestReceived>({
+            let clock = clock.clone();
+            move |tx, _, payload| {
+                let clock = clock.clone();
+                Box::pin(async move { on_loan_request_received(tx, payload, &clock).await })
+            }
+        })
         .on::<LoanRequestRejected>(move |tx, _, payload| {
             let clock = clock.clone();
             Box::pin(async move { on_loan_request_rejected(tx, payload, &clock).await })

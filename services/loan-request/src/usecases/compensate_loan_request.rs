@@ -6,8 +6,8 @@ use common::clock::Clock;
 use common::outbox;
 use sqlx::PgConnection;
 
-use super::StepError;
-use crate::domain::standing::Step;
+use super::{StepError, note_done};
+use crate::domain::standing::{Standing, Step};
 use crate::publish;
 use crate::store::fact;
 use crate::store::loan_request::{self, Change};
@@ -43,6 +43,10 @@ pub async fn compensate_loan_request(
     if let Step::Applied(standing) = step {
         let code = Some(reason.code());
         let at = clock.now();
+        // One that was received has been counted then.
+        if matches!(request.standing, Standing::Undecided | Standing::Certified(_)) {
+            note_done(id, "rejected", at);
+        }
         let change = Change { standing, loan_id, reason: code, comment, at };
         loan_request::write(tx, id, change).await?;
         // The loan that the row names is only what the customer wrote; another's

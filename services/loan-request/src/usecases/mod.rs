@@ -19,9 +19,10 @@ pub use republish_cancellation::republish_cancellation;
 pub use settle_certification::settle_certification;
 pub use submit_loan_request::{Order, Submitted, submit_loan_request};
 
+use ::events::LoanRequestId;
 use common::clock::Clock;
 use common::db::{Db, Retryable};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::clients::loan_auth::LoanAuth;
 use crate::domain::standing::Contradiction;
@@ -73,4 +74,18 @@ impl Retryable for StepError {
             Self::Database(error) => error.is_retryable(),
         }
     }
+}
+
+/// What becomes of a request that was accepted, in the end.
+pub(crate) const OUTCOMES: [&str; 2] = ["received", "rejected"];
+
+/// How long after its submission a request was done with, whatever came of it. Its id says when
+/// that was (RFC 9562, 5.7). An event that is worked on anew after a failure counts anew.
+fn note_done(id: LoanRequestId, outcome: &'static str, now: OffsetDateTime) {
+    let Some(submitted) = id.as_uuid().get_timestamp() else { return };
+    let (seconds, nanos) = submitted.to_unix();
+    let submitted = std::time::Duration::new(seconds, nanos);
+    let took = (now - OffsetDateTime::UNIX_EPOCH) - submitted;
+    metrics::histogram!("loan_request_done_seconds", "outcome" => outcome)
+        .record(took.as_seconds_f64().max(0.0));
 }

@@ -1,10 +1,11 @@
 //! loan-manager has taken a request in.
 
 use ::events::{CustomerId, LoanId, LoanRequestId};
+use common::clock::Clock;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StepError;
+use super::{StepError, note_done};
 use crate::domain::standing::Step;
 use crate::store::loan_request::{self, Change};
 
@@ -18,8 +19,10 @@ pub async fn receive_loan_request(
     customer: CustomerId,
     loan: LoanId,
     at: OffsetDateTime,
+    clock: &Clock,
 ) -> Result<Step, StepError> {
     if loan_request::receive_pending(&mut *tx, id, customer, loan, at).await? {
+        note_done(id, "received", clock.now());
         return Ok(Step::Applied(crate::domain::standing::Standing::Received(customer)));
     }
     let request = loan_request::lock(tx, id).await?.ok_or(StepError::NoSuchRequest)?;
@@ -27,6 +30,7 @@ pub async fn receive_loan_request(
     if let Step::Applied(standing) = step {
         let change = Change { standing, loan_id: Some(loan), reason: None, comment: None, at };
         loan_request::write(tx, id, change).await?;
+        note_done(id, "received", clock.now());
     }
     Ok(step)
 }

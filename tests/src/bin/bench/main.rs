@@ -9,7 +9,6 @@ mod agreement;
 mod latency;
 mod read_your_writes;
 mod rebuild;
-mod siege;
 mod soak;
 mod up;
 
@@ -21,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use journeys::client::{Client, Credentials};
+use journeys::siege;
 use sqlx::{PgPool, Row};
 use standalone::{Postgres, Service, Stack};
 
@@ -127,7 +127,8 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     figures.push(latency::measure(&client, arguments.rate, arguments.seconds).await?);
     figures.push(resident(&stack));
     let before = counts(&db).await?;
-    let siege = siege::run(&stack.gateway_url(), arguments.siege_seconds).await?;
+    println!("siege -c100 -t{}S …", arguments.siege_seconds);
+    let siege = siege::run(&stack.gateway_url(), 100, arguments.siege_seconds).await?;
     println!("siege: {siege:?}");
     figures.push(Figure {
         name: "siege, 100 clients: availability",

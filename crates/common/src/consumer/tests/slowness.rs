@@ -1,6 +1,7 @@
 //! A statement that is cut off: the event's fault, or the database's.
 
 use super::*;
+use crate::clock::Clock;
 use crate::consumer::suspicion::TIMES_MAX_BY_OTHERS;
 
 /// Slow by itself where the text says so, and slow altogether while the brake is on.
@@ -67,7 +68,7 @@ impl Consumer {
         let subscriptions = Subscriptions::new(GROUP)
             .on::<Noted>(|tx, event, body| Box::pin(on_noted_slowly(tx, event, body)))
             .on::<Ticked>(|_, _, _| Box::pin(async { Ok(()) }));
-        batch::work(&self.db, &subscriptions, batch, &mut self.suspicion).await
+        batch::work(&self.db, &subscriptions, batch, &mut self.suspicion, &Clock::system()).await
     }
 
     /// So many times it has to wait.

@@ -1,0 +1,194 @@
+//! A release in the middle of the day: the operators' siege on the gateway while every instance
+//! of every part is replaced, one after another. Nothing may fail: with `--kill`, where one
+//! instance is killed in place of being asked to end, only what was under way there.
+
+mod balanced;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use journeys::siege::{self, Siege};
+use standalone::{Service, ServiceProcess, Stack};
+use tokio::process::Command;
+
+use crate::balanced::Balanced;
+
+/// Instances of each part.
+const INSTANCES: usize = 2;
+
+/// Siege's clients, of which each has one request under way.
+const CLIENTS: u64 = 100;
+
+/// Between two replacements, so that each is seen by itself.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// No request takes longer while a release is made.
+const LONGEST_SECONDS: f64 = 1.0;
+
+/// Replaces all instances under siege.
+#[derive(Parser)]
+struct Arguments {
+    /// The programs of the version that runs; this one's own, if nothing is said.
+    #[arg(long)]
+    bin_dir: Option<PathBuf>,
+    /// Those of the version that is released; the same, if nothing is said.
+    #[arg(long)]
+    new_bin_dir: Option<PathBuf>,
+    /// Kills the first instance of this part (SIGKILL) in place of asking it to end.
+    #[arg(long)]
+    kill: Option<Service>,
+    /// How long siege goes on, in seconds. More than the replacements take.
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(30..=3_600))]
+    seconds: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match release(Arguments::parse()).await {
+        Ok(()) => {
+            println!("PASSED");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn release(arguments: Arguments) -> Result<()> {
+    let balanced = Balanced::start().await?;
+    let mut stack = stack(&arguments, &balanced).await?;
+    let mut old = VecDeque::new();
+    for service in Service::ALL {
+        balanced.add(service, stack.service(service));
+        for _ in 1..INSTANCES {
+            let instance = stack.another(service).await?;
+            balanced.add(service, &instance);
+            old.push_back(instance);
+        }
+    }
+    if let Some(folder) = &arguments.new_bin_dir {
+        stack.set_bin_dir(folder);
+    }
+    println!("{INSTANCES} instances of each part; siege -c{CLIENTS} -t{}S", arguments.seconds);
+    let siege = tokio::spawn(run_siege(balanced.front()?, arguments.seconds));
+    tokio::time::sleep(PAUSE).await;
+    let begun = Instant::now();
+    println!("{:<16} {:>9} {:>9}  end", "replaced", "ready", "ended");
+    let mut new = Vec::new();
+    for service in ORDER {
+        let mut killed = arguments.kill == Some(service);
+        for place in 0..INSTANCES {
+            let instance =
+                replaced(&mut stack, &balanced, service, place, &mut old, killed).await?;
+            new.push(instance);
+            killed = false;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    ensure!(!siege.is_finished(), "siege was over before the release: give it more --seconds");
+    println!("all replaced in {:.0} s", begun.elapsed().as_secs_f64());
+    let siege = siege.await??;
+    verdict(&siege, &balanced, arguments.kill)?;
+    agree(&stack).await
+}
+
+async fn run_siege(front: String, seconds: u32) -> Result<Siege> {
+    siege::run(&front, CLIENTS, seconds).await
+}
+
+/// Who is called is replaced before who calls.
+const ORDER: [Service; 6] = [
+    Service::LoanAuth,
+    Service::LoanManager,
+    Service::LoanMessenger,
+    Service::LoanStatus,
+    Service::LoanRequest,
+    Service::Gateway,
+];
+
+async fn stack(arguments: &Arguments, balanced: &Balanced) -> Result<Stack> {
+    let mut builder = Stack::builder()
+        // As the chart has it: still served while those in front learn of it.
+        .env_for_all("SHUTDOWN_LINGER_SECONDS", "4")
+        .detour(balanced.detour());
+    if let Some(folder) = &arguments.bin_dir {
+        builder = builder.bin_dir(folder);
+    }
+    builder.start().await
+}
+
+/// A new instance beside the old ones, and then one of these less.
+async fn replaced(
+    stack: &mut Stack,
+    balanced: &Balanced,
+    service: Service,
+    place: usize,
+    old: &mut VecDeque<ServiceProcess>,
+    killed: bool,
+) -> Result<ServiceProcess> {
+    let begun = Instant::now();
+    let instance = stack.another(service).await?;
+    let ready = begun.elapsed();
+    balanced.add(service, &instance);
+    let begun = Instant::now();
+    let first = old.iter().position(|one| one.service() == service);
+    let going = match first.filter(|_| place > 0) {
+        Some(index) => old.get_mut(index).context("an old instance")?,
+        None => stack.service_mut(service),
+    };
+    let end = if killed {
+        going.kill()?;
+        "killed".to_owned()
+    } else {
+        going.terminate().await?.to_string()
+    };
+    balanced.remove(service, going);
+    println!(
+        "{:<16} {:>7.1} s {:>7.1} s  {end}",
+        format!("{service} {}", place + 1),
+        ready.as_secs_f64(),
+        begun.elapsed().as_secs_f64()
+    );
+    ensure!(killed || end.ends_with(": 0"), "{service} did not end in good order");
+    Ok(instance)
+}
+
+fn verdict(siege: &Siege, balanced: &Balanced, kill: Option<Service>) -> Result<()> {
+    println!(
+        "siege: {} of {} failed, availability {:.2} %, {:.0}/s, longest {:.2} s",
+        siege.failed,
+        siege.failed + siege.transactions,
+        siege.availability,
+        siege.rate,
+        siege.longest_seconds
+    );
+    let refused = balanced.refused();
+    println!("connections that an instance refused which was said to be ready: {refused}");
+    if kill.is_some() {
+        ensure!(siege.failed <= CLIENTS, "more failed than was under way");
+        return Ok(());
+    }
+    ensure!(siege.failed == 0, "{} requests failed", siege.failed);
+    ensure!(siege.longest_seconds < LONGEST_SECONDS, "one took {:.2} s", siege.longest_seconds);
+    ensure!(refused == 0, "an instance was still called after its end");
+    Ok(())
+}
+
+/// Whether the services agree about every request.
+async fn agree(stack: &Stack) -> Result<()> {
+    let output = Command::new(stack.bin_dir().join("loanctl"))
+        .args(["reconcile", "--older-than", "30s"])
+        .envs(stack.operator_environment())
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("loanctl reconcile: {}", said.lines().last().unwrap_or_default());
+    ensure!(output.status.success(), "the services do not agree: {said}");
+    Ok(())
+}
