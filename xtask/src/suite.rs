@@ -68,7 +68,8 @@ fn steps(options: &Options) -> Vec<Step> {
         "journeys on Apache Kafka",
         &format!(
             "{target}/debug/standalone with-postgres -- cargo test --locked --workspace --test journeys -- \
-             journey:: certification:: isolation:: relay_fence:: scale_out:: rebuild::damage"
+             journey:: certification:: isolation:: relay_fence:: scale_out:: rebuild::damage \
+             operator::restore"
         ),
     )
     .env("JOURNEYS_KAFKA", "apache")

@@ -1,5 +1,7 @@
 //! `loanctl topics`: the topics as they are declared, and as the broker has them.
 
+mod forget;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -35,6 +37,13 @@ enum Command {
     List,
     /// Makes the topics that are not there, and changes none that is.
     Create(Create),
+    /// Takes away all events that are on the topics now, after a restore of PostgreSQL. What is
+    /// in the services stays, and so does what each tells from now on.
+    Forget {
+        /// That this is meant: without it nothing is done.
+        #[arg(long)]
+        all_events: bool,
+    },
 }
 
 #[derive(Args)]
@@ -65,8 +74,13 @@ struct Found {
 /// Shows or makes them.
 pub(crate) async fn topics(kafka: &Broker, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let admin: AdminClient<DefaultClientContext> = client(kafka).create()?;
-    if let Command::Create(wanted) = arguments.command {
-        create(&admin, &wanted).await?;
+    match arguments.command {
+        Command::List => {}
+        Command::Create(wanted) => create(&admin, &wanted).await?,
+        Command::Forget { all_events } => {
+            forget::forget(kafka, &admin, all_events).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     list(kafka, &admin).await
 }

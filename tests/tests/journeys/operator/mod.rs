@@ -4,6 +4,7 @@ mod dead_letters;
 mod officers;
 mod rebuild;
 mod reconcile;
+mod restore;
 mod topics;
 
 use std::process::Stdio;
