@@ -125,7 +125,7 @@ async fn the_admin_port_has_the_figures_and_the_public_one_has_not() {
     assert!(get(http, "/loanRequests").await.unwrap().starts_with("HTTP/1.1 503 "));
     let figures = get(admin, "/metrics").await.unwrap();
     for wanted in [
-        "gateway_requests_total{route=\"/loanRequests\",status=\"5xx\"} 1",
+        "gateway_requests_total{route=\"/loanRequests\",method=\"GET\",status=\"5xx\"} 1",
         "gateway_failures_total{reason=\"upstream-down\"} 1",
         "gateway_upstream_up{upstream=\"loan-status\"} 1",
         "gateway_request_seconds_bucket{route=\"/loanRequests\"",

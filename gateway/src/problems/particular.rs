@@ -186,6 +186,20 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "log-level-unreadable",
+        &[422],
+        [
+            "No level of logs",
+            "What is to be logged was not written like LOG_LEVEL, so nothing was changed.",
+            "Write a level (error, warn, info, debug), or several parts of the program with theirs: info,sqlx=debug.",
+        ],
+        [
+            "로그 수준이 아님",
+            "로그 수준이 LOG_LEVEL의 형식으로 적히지 않아 아무것도 바뀌지 않았습니다.",
+            "수준(error, warn, info, debug)을 적거나, info,sqlx=debug처럼 부분별 수준을 적어 주십시오.",
+        ],
+    ),
+    kind(
         "admin-scope-missing",
         &[403],
         [
