@@ -95,7 +95,10 @@ async fn the_database_is_restored_to_a_time_and_kafka_has_gone_further() -> Resu
 
     // What came after the time is gone with all who knew of it; what loan-status had heard of
     // in the time that is no more is told once more.
-    ensure!(client.get(&format!("/loanRequests/{after}"), &token).await?.status == 404, "{after}");
+    let gone = format!("/loanRequests/{after}");
+    client.wait_for(&gone, &token, SEEN_WITHIN, |answer| answer.status == 404).await?;
+    let shown = format!("/loanStatus/loans/{before}");
+    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
     ensure!(!is_in_status(&journey, &token, &after).await?, "a loan that nobody has");
     agree_after_repair(&mut journey, &between).await?;
     ensure!(is_in_status(&journey, &token, &between).await?, "still not shown");
