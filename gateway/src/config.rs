@@ -20,7 +20,8 @@ pub struct Config {
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
     pub http_addr: SocketAddr,
 
-    /// Where operators are answered: /livez, /readyz, /metrics. Never through the gateway itself.
+    /// Where operators are answered: /livez, /readyz, /metrics, /admin/log-level. Never through the
+    /// gateway itself.
     #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:9080")]
     pub admin_addr: SocketAddr,
 

@@ -60,7 +60,7 @@ pub(crate) struct System {
     #[arg(long, env = "GATEWAY_ADMIN_URL", default_value = "http://127.0.0.1:9080", global = true)]
     pub(crate) gateway_admin_url: Url,
 
-    /// Kafka's bootstrap addresses, for dead letters.
+    /// Kafka's bootstrap addresses, for topics and dead letters.
     #[arg(long, env = "KAFKA_BOOTSTRAP", default_value = "127.0.0.1:9092", global = true)]
     pub(crate) kafka_bootstrap: String,
 

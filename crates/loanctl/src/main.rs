@@ -1,5 +1,5 @@
-//! loanctl: the operator's command. It speaks to the services' admin APIs and, for
-//! dead letters, to Kafka; never to a database.
+//! loanctl: the operator's command. It speaks to the admin APIs, to Kafka where it is about
+//! topics and dead letters, and as a customer and an officer to the gateway; never to a database.
 //!
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.

@@ -13,6 +13,15 @@
 gateway loan-request loan-auth loan-manager loan-messenger loan-status
 {{- end -}}
 
+{{/* Which topics each service reads. */}}
+{{- define "online-loan.consumes" -}}
+loan-request: [loan.auth, loan.manager]
+loan-auth: [loan.manager, loan.request]
+loan-manager: [loan.auth]
+loan-messenger: [loan.customer, loan.manager]
+loan-status: [loan.manager, loan.request]
+{{- end -}}
+
 {{/* (list $ part): how a part is found. */}}
 {{- define "online-loan.selector" -}}
 {{- $ := index . 0 -}}

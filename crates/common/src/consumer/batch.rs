@@ -193,26 +193,25 @@ async fn together(
     if handled.is_empty() {
         return Ok(0);
     }
-    let events: Vec<_> = handled.iter().map(|one| one.1).collect();
-    let batch = batch_span(&events);
-    within(db, subscriptions, handled, &events, clock).instrument(batch).await
+    let batch = batch_span(handled.iter().map(|one| one.1));
+    within(db, subscriptions, handled, clock).instrument(batch).await
 }
 
 async fn within(
     db: &Db,
     subscriptions: &Subscriptions,
     handled: &[Handled<'_>],
-    events: &[&ReceivedEvent],
     clock: &Clock,
 ) -> Result<usize, Failure> {
     let mut tx = db.begin().await.map_err(Failure::outside)?;
     let redriven: Vec<_> = handled.iter().filter(|one| one.2).map(|one| one.1.id).collect();
     inbox::revive(&mut tx, &redriven).await.map_err(Failure::outside)?;
-    let claimed = inbox::claim(&mut tx, events).await.map_err(Failure::outside)?;
+    let events: Vec<_> = handled.iter().map(|one| one.1).collect();
+    let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
     let applied = claimed.len();
     let mut open = claimed.clone();
     let mut spans = Vec::with_capacity(applied);
-    for event in events {
+    for event in &events {
         // Taken out, because the same event may be in the batch twice.
         if open.remove(&event.id) {
             let span = span(event);
@@ -230,7 +229,7 @@ async fn within(
     }
     open = claimed;
     let now = clock.now();
-    for event in events {
+    for event in &events {
         if open.remove(&event.id) {
             count(event, "applied");
             note_age(event, now);

@@ -7,7 +7,9 @@ use crate::event::ReceivedEvent;
 
 /// The span of one transaction. Each event's own belongs to the trace that the event came
 /// with; this one belongs to none of them, and leads to all.
-pub(super) fn batch_span(events: &[&ReceivedEvent]) -> tracing::Span {
+pub(super) fn batch_span<'a>(
+    events: impl ExactSizeIterator<Item = &'a ReceivedEvent>,
+) -> tracing::Span {
     let span = tracing::info_span!("batch", otel.kind = "consumer", events = events.len());
     for event in events {
         if let Some(context) = event.traceparent.as_deref().and_then(crate::trace::parse) {

@@ -4,7 +4,6 @@
 
 mod balanced;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -63,13 +62,13 @@ async fn main() -> ExitCode {
 async fn release(arguments: Arguments) -> Result<()> {
     let balanced = Balanced::start().await?;
     let mut stack = stack(&arguments, &balanced).await?;
-    let mut old = VecDeque::new();
+    let mut old = Vec::new();
     for service in Service::ALL {
         balanced.add(service, stack.service(service));
         for _ in 1..INSTANCES {
             let instance = stack.another(service).await?;
             balanced.add(service, &instance);
-            old.push_back(instance);
+            old.push(instance);
         }
     }
     if let Some(folder) = &arguments.new_bin_dir {
@@ -129,7 +128,7 @@ async fn replaced(
     balanced: &Balanced,
     service: Service,
     place: usize,
-    old: &mut VecDeque<ServiceProcess>,
+    old: &mut [ServiceProcess],
     killed: bool,
 ) -> Result<ServiceProcess> {
     let begun = Instant::now();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use journeys::client::Credentials;
+use journeys::client::{Client, Credentials};
 use journeys::harness::{Journey, SEEN_WITHIN, on_apache_kafka};
 use standalone::Service;
 use tokio::process::Command;
@@ -47,6 +47,13 @@ async fn start_again(journey: &mut Journey) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the customer sees the loan.
+async fn shown(client: &Client, token: &str, loan: &str) -> Result<()> {
+    let path = format!("/loanStatus/loans/{loan}");
+    client.wait_for(&path, token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    Ok(())
+}
+
 async fn is_in_status(journey: &Journey, token: &str, loan: &str) -> Result<bool> {
     let answer = journey.client.get(&format!("/loanStatus/loans/{loan}"), token).await?;
     Ok(answer.status == 200)
@@ -61,8 +68,7 @@ async fn the_database_is_restored_to_a_time_and_kafka_has_gone_further() -> Resu
     let (token, officer) = (client.demo_customer().await?, client.officer().await?);
     let before = client.apply(&who, 10_000).await?;
     journey.waits(&officer, &before).await?;
-    let shown = format!("/loanStatus/loans/{before}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &before).await?;
     // Sent before the time, and worked on by loan-status after it.
     journey.stack.service_mut(Service::LoanStatus).terminate().await?;
     let between = client.apply(&who, 20_000).await?;
@@ -78,12 +84,10 @@ async fn the_database_is_restored_to_a_time_and_kafka_has_gone_further() -> Resu
     journey.stack.postgres_mut().start_again().await?;
 
     journey.stack.service_mut(Service::LoanStatus).start_again().await?;
-    let shown = format!("/loanStatus/loans/{between}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &between).await?;
     let after = client.apply(&who, 30_000).await?;
     journey.waits(&officer, &after).await?;
-    let shown = format!("/loanStatus/loans/{after}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &after).await?;
     client.step(&officer, &before, "01").await?.expect(200)?;
     journey.finish().await?;
 
@@ -97,8 +101,7 @@ async fn the_database_is_restored_to_a_time_and_kafka_has_gone_further() -> Resu
     // in the time that is no more is told once more.
     let gone = format!("/loanRequests/{after}");
     client.wait_for(&gone, &token, SEEN_WITHIN, |answer| answer.status == 404).await?;
-    let shown = format!("/loanStatus/loans/{before}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &before).await?;
     ensure!(!is_in_status(&journey, &token, &after).await?, "a loan that nobody has");
     agree_after_repair(&mut journey, &between).await?;
     ensure!(is_in_status(&journey, &token, &between).await?, "still not shown");
@@ -116,8 +119,7 @@ async fn the_database_is_restored_to_a_time_and_kafka_has_gone_further() -> Resu
     client.step(&officer, &before, "01").await?.expect(200)?;
     let new = client.apply(&who, 40_000).await?;
     journey.waits(&officer, &new).await?;
-    let shown = format!("/loanStatus/loans/{new}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &new).await?;
     journey.finish().await?;
     ensure!(loanctl(&journey, &["reconcile", "--older-than", "0s"]).await?.code == 0, "at the end");
     Ok(())
@@ -136,8 +138,7 @@ async fn kafka_is_restored_to_a_time_and_the_database_has_gone_further() -> Resu
     let (token, officer) = (client.demo_customer().await?, client.officer().await?);
     let before = client.apply(&who, 10_000).await?;
     journey.waits(&officer, &before).await?;
-    let shown = format!("/loanStatus/loans/{before}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &before).await?;
     journey.finish().await?;
 
     let data = journey.stack.log_folder().join("broker");
@@ -166,8 +167,7 @@ async fn kafka_is_restored_to_a_time_and_the_database_has_gone_further() -> Resu
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     start_again(&mut journey).await?;
     journey.waits(&officer, &new).await?;
-    let shown = format!("/loanStatus/loans/{new}");
-    client.wait_for(&shown, &token, SEEN_WITHIN, |answer| answer.status == 200).await?;
+    shown(&client, &token, &new).await?;
     journey.finish().await?;
     ensure!(loanctl(&journey, &["reconcile", "--older-than", "0s"]).await?.code == 0, "at the end");
     Ok(())
