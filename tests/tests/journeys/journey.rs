@@ -112,6 +112,8 @@ async fn a_repayment_that_cannot_be_is_compensated() -> Result<()> {
     let nowhere = "0199f000-0000-7000-8000-0000000000ff";
     let waiting = client.apply(&who, 9_000).await?;
     journey.waits(&officer, &waiting).await?;
+    // Order is kept for each loan, not between loans: the first message is waited for.
+    told(&journey, &customer, &["request-received"]).await?;
     let wrong = [
         (Some(nowhere), 100, "no-such-loan"),
         (Some(others_loan.as_str()), 100, "no-such-loan"),
