@@ -110,10 +110,11 @@ pub struct Route {
 /// What is absent is as important: `POST /loanAuths` (certify, void) belongs to loan-request alone,
 /// and nothing of an admin port is here.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 12] = [
+pub static ROUTES: [Route; 13] = [
     row("/loanRequests",          Covers::Tree,  &[Method::GET, Method::POST],                                Goal::Upstream(Upstream::Request),   Token::Checked, Limits::Request),
     row("/loanAuths",             Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Auth),      Token::Checked, Limits::Request),
     row("/loanManagers",          Covers::Tree,  &[Method::GET, Method::PATCH],                               Goal::Upstream(Upstream::Manager),   Token::Checked, Limits::Request),
+    row("/loanMessengers/delivery", Covers::Tree, &[Method::GET, Method::POST, Method::PATCH, Method::DELETE], Goal::Upstream(Upstream::Messenger), Token::Checked, Limits::Request),
     row("/loanMessengers",        Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Messenger), Token::Checked, Limits::Request),
     row("/loanStatus/stream",     Covers::Exact, &[Method::GET],                                              Goal::Upstream(Upstream::Status),    Token::Checked, Limits::Stream),
     row("/loanStatus",            Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Status),    Token::Checked, Limits::Request),

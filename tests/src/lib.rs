@@ -2,6 +2,7 @@
 //!
 //! * [`client`]: a client of the gateway that hides nothing.
 //! * [`harness`]: a journey's system of real processes.
+//! * [`mail_server`], [`hook_receiver`]: where messages go, and what can happen to them there.
 //! * [`proxy`]: a TCP proxy between two processes that can misbehave.
 //! * [`read_your_writes`]: whether whoever writes reads it, whatever happens to loan-status.
 //! * [`rebuild`]: the read model is made anew beside the processes.
@@ -12,6 +13,8 @@ pub use ::client;
 
 pub mod apache_kafka;
 pub mod harness;
+pub mod hook_receiver;
+pub mod mail_server;
 pub mod proxy;
 pub mod read_your_writes;
 pub mod rebuild;

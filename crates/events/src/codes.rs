@@ -207,6 +207,36 @@ code! {
 }
 
 code! {
+    /// How a message reaches its customer.
+    Channel("mailbox, mail, sms, webhook") {
+        /// It is read over the API; nothing is sent.
+        Mailbox = "mailbox",
+        /// By e-mail.
+        Mail = "mail",
+        /// By short message.
+        Sms = "sms",
+        /// To an address of the customer's own system.
+        Webhook = "webhook",
+    }
+}
+
+code! {
+    /// What became of a message that was to be sent.
+    DeliveryState("waiting, sent, failed, given-up, dropped") {
+        /// It will be sent.
+        Waiting = "waiting",
+        /// The other side has taken it.
+        Sent = "sent",
+        /// The other side refuses it for good.
+        Failed = "failed",
+        /// It was tried until its time was over.
+        GivenUp = "given-up",
+        /// It is not to be sent any more.
+        Dropped = "dropped",
+    }
+}
+
+code! {
     /// What a message tells its customer.
     MessageKind(
         "request-received, request-rejected, under-review, approved, refused, executed, repayment-booked"

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use common::config::{KafkaSecuritySettings, Secret};
 use url::Url;
 
-use crate::{demo, dlq, logs, officers, outbox, reconcile, secrets, status, topics};
+use crate::{demo, dlq, logs, messages, officers, outbox, reconcile, secrets, status, topics};
 
 /// The operator's command of the online loan: what waits, who may decide, whether
 /// the services agree, and what could not be worked on.
@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Status(status::Arguments),
     /// What could not be worked on.
     Dlq(dlq::Arguments),
+    /// Messages that were to be sent to customers, and what became of them.
+    Messages(messages::Arguments),
     /// What each process logs; changes it while it runs.
     Logs(logs::Arguments),
     /// The topics: as the broker has them, and as they are declared.

@@ -4,6 +4,9 @@
 //! loan's status are compared with what must be, and a difference ends the
 //! demo with exit code 1.
 
+mod mail;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,11 +26,20 @@ pub(crate) struct Arguments {
     /// The gateway's address.
     #[arg(long, env = "GATEWAY_URL", default_value = "http://localhost:8080")]
     gateway: String,
+
+    /// The folder in which loan-messenger puts mail, if it does (MAIL_URL=file:///…). Then the
+    /// demo ends with a mail.
+    #[arg(long, env = "MAIL_DROP")]
+    mail_drop: Option<PathBuf>,
 }
 
 /// Plays it.
 pub(crate) async fn demo(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if let Err(error) = play(&arguments.gateway).await {
+    let mut played = play(&arguments.gateway).await;
+    if let (Ok(()), Some(folder)) = (&played, &arguments.mail_drop) {
+        played = mail::mail(&arguments.gateway, folder).await;
+    }
+    if let Err(error) = played {
         eprintln!("\nThe demo failed: {error:#}");
         return Ok(ExitCode::FAILURE);
     }

@@ -3,8 +3,8 @@
 //!
 //! * [`cli`]: what it can be told.
 //! * [`api`]: the admin APIs.
-//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`logs`], [`topics`], [`demo`],
-//!   [`secrets`], [`wait`]: the commands.
+//! * [`outbox`], [`officers`], [`reconcile`], [`status`], [`dlq`], [`messages`], [`logs`], [`topics`],
+//!   [`demo`], [`secrets`], [`wait`]: the commands.
 //!
 //! It ends with 0; with 1 where it was to find something wrong and did; with 2 where
 //! it could not do its work.
@@ -15,6 +15,7 @@ mod demo;
 mod dlq;
 mod kafka;
 mod logs;
+mod messages;
 mod officers;
 mod outbox;
 mod password;
@@ -58,6 +59,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::reconcile(&services, arguments).await,
         Command::Status(arguments) => status::status(&services, arguments).await,
         Command::Dlq(arguments) => dlq::dlq(&services, arguments).await,
+        Command::Messages(arguments) => messages::messages(&services, arguments).await,
         Command::Logs(arguments) => logs::logs(&services, arguments).await,
         Command::Demo(arguments) => demo::demo(arguments).await,
         Command::Topics(arguments) => topics::topics(&services.kafka, arguments).await,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use crate::postgres::Database;
 use crate::secrets::Secrets;
@@ -142,6 +143,21 @@ pub(crate) fn operator_environment(
     environment
 }
 
+/// The address of a folder, as settings want it (RFC 8089).
+#[must_use]
+pub fn file_url(folder: &Path) -> String {
+    // What may stand in a path as it is; all else is encoded.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let bytes = folder.as_os_str().as_encoded_bytes().iter();
+    let path: String =
+        bytes
+            .map(|byte| {
+                if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+            })
+            .collect();
+    format!("file://{path}")
+}
+
 /// What makes a system one to try things on: the demo accounts, any local web
 /// page, and more requests than in production.
 #[must_use]
@@ -151,6 +167,8 @@ pub fn for_trying(service: Service) -> Vec<(&'static str, &'static str)> {
         Service::Gateway => {
             vec![("CORS_ORIGINS", "http://localhost:*"), ("RATE_LIMIT_PER_SECOND", "5000")]
         }
+        // A receiver on this machine can be tried too.
+        Service::LoanMessenger => vec![("WEBHOOK_TARGETS", "any")],
         _ => vec![],
     }
 }

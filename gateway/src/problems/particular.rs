@@ -60,17 +60,87 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "channel-not-offered",
+        &[409],
+        [
+            "No such channel here",
+            "Messages can't be sent by this channel: whoever runs this system has not set it up.",
+            "Choose one of those that `offered` of GET /loanMessengers/delivery lists.",
+        ],
+        [
+            "제공되지 않는 채널",
+            "이 시스템에서는 이 채널로 메시지를 보내지 않습니다. 운영자가 설정하지 않았습니다.",
+            "GET /loanMessengers/delivery의 offered에 있는 채널 중에서 골라 주십시오.",
+        ],
+    ),
+    kind(
+        "no-address",
+        &[409],
+        [
+            "No address for this channel",
+            "There is nothing to send a code to.",
+            "Set userEmail or userMobile with PATCH /customers/me, or a web-hook with POST /loanMessengers/delivery/webhook.",
+        ],
+        [
+            "채널에 주소가 없음",
+            "인증 번호를 보낼 주소가 없습니다.",
+            "PATCH /customers/me로 userEmail이나 userMobile을 등록하거나, POST /loanMessengers/delivery/webhook으로 웹훅을 등록해 주십시오.",
+        ],
+    ),
+    kind(
+        "no-code",
+        &[409],
+        [
+            "No code to compare with",
+            "No code was asked for, or it is too old, or the address is another one by now, or too many wrong codes were tried.",
+            "Ask for a new one: POST /loanMessengers/delivery/verifications.",
+        ],
+        [
+            "비교할 인증 번호가 없음",
+            "인증 번호를 요청하지 않았거나, 유효 시간이 지났거나, 그 사이 주소가 바뀌었거나, 틀린 번호를 너무 여러 번 입력했습니다.",
+            "새 인증 번호를 요청해 주십시오: POST /loanMessengers/delivery/verifications.",
+        ],
+    ),
+    kind(
+        "too-many-codes",
+        &[429],
+        [
+            "Too many codes",
+            "A code was sent a moment ago, or too many were sent to this address or for this customer today.",
+            "Wait as long as Retry-After says. A code that was sent is still good.",
+        ],
+        [
+            "인증 번호 요청이 너무 많음",
+            "방금 인증 번호를 보냈거나, 오늘 이 주소 또는 이 고객에게 너무 많이 보냈습니다.",
+            "Retry-After만큼 기다려 주십시오. 이미 받은 인증 번호는 그대로 쓸 수 있습니다.",
+        ],
+    ),
+    kind(
+        "wrong-code",
+        &[422],
+        [
+            "A wrong code",
+            "It is not the code that was sent last to this address.",
+            "Look at the newest message. After five wrong codes a new one is needed.",
+        ],
+        [
+            "틀린 인증 번호",
+            "이 주소로 마지막에 보낸 인증 번호가 아닙니다.",
+            "가장 최근에 받은 메시지를 확인해 주십시오. 다섯 번 틀리면 새 번호가 필요합니다.",
+        ],
+    ),
+    kind(
         "no-role",
         &[403],
         [
-            "Neither a customer nor an officer",
-            "The token is valid, but its bearer is neither a customer nor a loan officer.",
-            "Use the token of a customer or of a loan officer.",
+            "Not your role",
+            "The token is valid, but its bearer is neither a customer nor a loan officer; or this is for customers alone.",
+            "Use the token of a customer, or of a loan officer where messages are read.",
         ],
         [
-            "고객도 담당자도 아님",
-            "토큰은 유효하지만 고객이나 대출 담당자의 토큰이 아닙니다.",
-            "고객이나 대출 담당자의 토큰을 써 주십시오.",
+            "역할이 맞지 않음",
+            "토큰은 유효하지만 고객이나 대출 담당자의 토큰이 아니거나, 고객만 할 수 있는 일입니다.",
+            "고객의 토큰을, 메시지를 읽을 때는 대출 담당자의 토큰도 써 주십시오.",
         ],
     ),
     kind(

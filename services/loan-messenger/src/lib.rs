@@ -6,14 +6,18 @@
 //! * [`admin`]: what operators look at and mend.
 //! * [`events`]: each of loan-manager's events is one message; the customers'
 //!   events say whom to write to.
-//! * [`usecases`]: the steps that commit together.
-//! * [`domain`]: what is told and in which words; who may read it.
+//! * [`usecases`]: the steps that commit together, and sending.
+//! * [`tasks`]: what runs by the clock: sending, and watching the queue.
+//! * [`clients`]: the channels by which messages go out.
+//! * [`domain`]: what is told and in which words, how it reaches its customer, who may
+//!   read it.
 //! * [`store`]: the SQL.
 //! * [`publish`]: the word that a message went out.
 //! * [`app`], [`config`], [`error`]: the wiring, the settings, the failures.
 
 pub mod admin;
 pub mod app;
+pub mod clients;
 pub mod config;
 pub mod domain;
 pub mod error;
@@ -21,6 +25,7 @@ pub mod events;
 pub mod http;
 pub mod publish;
 pub mod store;
+pub mod tasks;
 pub mod usecases;
 
 pub use app::App;

@@ -13,6 +13,7 @@ mod isolation;
 mod journey;
 mod kafka_login;
 mod lone_broker;
+mod messages;
 mod operator;
 mod outbox_facts;
 mod ownership;

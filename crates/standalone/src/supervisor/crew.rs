@@ -20,7 +20,7 @@ use crate::process::{Identity, Launch};
 use crate::secrets::Secrets;
 use crate::services::Service;
 use crate::stack::ServiceProcess;
-use crate::wiring::{Wiring, for_trying};
+use crate::wiring::{Wiring, file_url, for_trying};
 
 /// How often the processes are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -173,6 +173,9 @@ impl Crew {
             .filter(|(name, _)| variable(name).is_none())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
+        if service == Service::LoanMessenger && variable("MAIL_URL").is_none() {
+            launch.environment.push(("MAIL_URL".to_owned(), file_url(&self.data.mail())));
+        }
         if let Some(ports) = wiring.ports.get(&service) {
             launch.environment.extend(wiring.environment(service, *ports));
         }

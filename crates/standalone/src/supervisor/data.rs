@@ -143,6 +143,12 @@ impl DataDir {
         Ok(Some(aside))
     }
 
+    /// Where mail is put, as files, instead of being sent.
+    #[must_use]
+    pub fn mail(&self) -> PathBuf {
+        self.root.join("mail")
+    }
+
     /// The passwords and keys.
     #[must_use]
     pub fn secrets(&self) -> PathBuf {

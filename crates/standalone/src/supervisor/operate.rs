@@ -33,7 +33,11 @@ pub fn operate(data: &DataDir, bin_dir: &Path, arguments: &[OsString]) -> anyhow
     let program = bin_dir.join("loanctl");
     let mut command = Command::new(&program);
     command.args(arguments);
-    for (name, value) in operator_environment(admin, &bootstrap, &secrets) {
+    let gateway = state.children.get(Service::Gateway.name());
+    let gateway = gateway.map(|gateway| ("GATEWAY_URL", format!("http://{}", gateway.address)));
+    let mail = ("MAIL_DROP", data.mail().display().to_string());
+    let here = gateway.into_iter().chain([mail]).map(|(name, value)| (name.to_owned(), value));
+    for (name, value) in operator_environment(admin, &bootstrap, &secrets).into_iter().chain(here) {
         if crate::environment::variable(&name).is_none() {
             command.env(name, value);
         }

@@ -9,6 +9,11 @@ use sqlx::PgPool;
 use super::*;
 use crate::events::subscriptions;
 use crate::events::testing::Story;
+use crate::usecases::Rules;
+
+fn admin(db: Db) -> Admin {
+    Admin { db, clock: Clock::system(), rules: Rules::default() }
+}
 
 #[sqlx::test(migrations = "./migrations")]
 async fn the_events_that_were_written_about_are_listed_by_request(pool: PgPool) {
@@ -20,9 +25,9 @@ async fn the_events_that_were_written_about_are_listed_by_request(pool: PgPool) 
         ReceivedEvent::for_test(&first.executed()),
     ];
     for event in &told {
-        subscriptions(&Clock::system()).deliver(&db, event).await.unwrap();
+        subscriptions(&Clock::system(), &Rules::default()).deliver(&db, event).await.unwrap();
     }
-    let operators = Operators::of(router(Admin { db }));
+    let operators = Operators::of(router(admin(db)));
     let page = operators.get("/admin/messages?size=1").await;
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(page["items"][0]["loanRequestId"], json!(first.loan_id));

@@ -64,6 +64,8 @@ pub struct Text {
     pub subject: String,
     /// Plain text.
     pub body: String,
+    /// What a short message says.
+    pub short: String,
 }
 
 /// A judgement that is none.
@@ -138,7 +140,8 @@ impl Notice {
     /// The text in a language.
     #[must_use]
     pub fn text(&self, language: Language) -> Text {
-        let words = self.news.template().words(language);
+        let template = self.news.template();
+        let words = template.words(language);
         let amount = money(self.amount.get(), self.currency, language);
         let outstanding = self
             .news
@@ -162,8 +165,24 @@ impl Notice {
             body.push('\n');
             body.push_str(&fill(template::comment_line(language), &values));
         }
-        Text { subject: words.subject.to_owned(), body }
+        if !words.next.is_empty() {
+            body.push('\n');
+            body.push_str(words.next);
+        }
+        let what = fill(template::short(template, language), &values);
+        let short = format!("[{}] {}: {what}", template::sender(language), words.subject);
+        Text { subject: words.subject.to_owned(), body, short }
     }
+}
+
+/// What tells a customer the code that proves an address.
+#[must_use]
+pub fn verification(code: &str, minutes: u32, language: Language) -> Text {
+    let words = template::verification(language);
+    let minutes = minutes.to_string();
+    let body = fill(words.body, &[("{code}", code), ("{minutes}", &minutes)]);
+    let short = format!("[{}] {body}", template::sender(language));
+    Text { subject: words.subject.to_owned(), body, short }
 }
 
 /// An amount as people of a language write it.

@@ -32,50 +32,84 @@ use on_loan_repaid::on_loan_repaid;
 use on_loan_request_received::on_loan_request_received;
 use on_loan_request_rejected::on_loan_request_rejected;
 
+use crate::usecases::Rules;
+
+/// What a handler needs.
+#[derive(Clone)]
+struct Desk {
+    clock: Clock,
+    rules: Rules,
+}
+
 /// The consumer group.
 pub const GROUP: &str = "loan-messenger";
 
 /// What we listen to.
 #[must_use]
-pub fn subscriptions(clock: &Clock) -> Subscriptions {
+pub fn subscriptions(clock: &Clock, rules: &Rules) -> Subscriptions {
+    let desk = Desk { clock: clock.clone(), rules: *rules };
     Subscriptions::new(GROUP)
-        .on::<CustomerRegistered>(|tx, _, payload| Box::pin(on_customer_registered(tx, payload)))
-        .on::<CustomerChanged>(|tx, _, payload| Box::pin(on_customer_changed(tx, payload)))
-        .on::<CustomerRemoved>(|tx, _, payload| Box::pin(on_customer_removed(tx, payload)))
-        .on_tombstone::<CustomerRemoved>(|tx, event| Box::pin(on_customer_tombstone(tx, event)))
+        .on::<CustomerRegistered>({
+            let desk = desk.clone();
+            move |tx, _, payload| {
+                let desk = desk.clone();
+                Box::pin(async move { on_customer_registered(tx, &desk, payload).await })
+            }
+        })
+        .on::<CustomerChanged>({
+            let desk = desk.clone();
+            move |tx, _, payload| {
+                let desk = desk.clone();
+                Box::pin(async move { on_customer_changed(tx, &desk, payload).await })
+            }
+        })
+        .on::<CustomerRemoved>({
+            let desk = desk.clone();
+            move |tx, _, payload| {
+                let desk = desk.clone();
+                Box::pin(async move { on_customer_removed(tx, &desk, payload).await })
+            }
+        })
+        .on_tombstone::<CustomerRemoved>({
+            let desk = desk.clone();
+            move |tx, event| {
+                let desk = desk.clone();
+                Box::pin(async move { on_customer_tombstone(tx, &desk, event).await })
+            }
+        })
         .on::<LoanRequestReceived>({
-            let clock = clock.clone();
+            let desk = desk.clone();
             move |tx, event, payload| {
-                let clock = clock.clone();
-                Box::pin(async move { on_loan_request_received(tx, &clock, event, payload).await })
+                let desk = desk.clone();
+                Box::pin(async move { on_loan_request_received(tx, &desk, event, payload).await })
             }
         })
         .on::<LoanRequestRejected>({
-            let clock = clock.clone();
+            let desk = desk.clone();
             move |tx, event, payload| {
-                let clock = clock.clone();
-                Box::pin(async move { on_loan_request_rejected(tx, &clock, event, payload).await })
+                let desk = desk.clone();
+                Box::pin(async move { on_loan_request_rejected(tx, &desk, event, payload).await })
             }
         })
         .on::<LoanJudged>({
-            let clock = clock.clone();
+            let desk = desk.clone();
             move |tx, event, payload| {
-                let clock = clock.clone();
-                Box::pin(async move { on_loan_judged(tx, &clock, event, payload).await })
+                let desk = desk.clone();
+                Box::pin(async move { on_loan_judged(tx, &desk, event, payload).await })
             }
         })
         .on::<LoanExecuted>({
-            let clock = clock.clone();
+            let desk = desk.clone();
             move |tx, event, payload| {
-                let clock = clock.clone();
-                Box::pin(async move { on_loan_executed(tx, &clock, event, payload).await })
+                let desk = desk.clone();
+                Box::pin(async move { on_loan_executed(tx, &desk, event, payload).await })
             }
         })
         .on::<LoanRepaid>({
-            let clock = clock.clone();
+            let desk = desk.clone();
             move |tx, event, payload| {
-                let clock = clock.clone();
-                Box::pin(async move { on_loan_repaid(tx, &clock, event, payload).await })
+                let desk = desk.clone();
+                Box::pin(async move { on_loan_repaid(tx, &desk, event, payload).await })
             }
         })
 }

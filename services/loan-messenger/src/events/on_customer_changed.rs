@@ -4,12 +4,14 @@ use ::events::CustomerChanged;
 use common::consumer::HandlerError;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::store::recipient::Recipient;
 use crate::usecases::keep_recipient::keep_recipient;
 
 /// Keeps the customer as they are now, unless something newer is known.
 pub(super) async fn on_customer_changed(
     tx: &mut PgConnection,
+    desk: &Desk,
     changed: CustomerChanged,
 ) -> Result<(), HandlerError> {
     let recipient = Recipient {
@@ -20,6 +22,6 @@ pub(super) async fn on_customer_changed(
         user_email: changed.user_email,
         changed_at: changed.changed_at,
     };
-    keep_recipient(tx, &recipient).await?;
+    keep_recipient(tx, &desk.clock, &desk.rules, &recipient).await?;
     Ok(())
 }

@@ -4,12 +4,14 @@ use ::events::CustomerRegistered;
 use common::consumer::HandlerError;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::store::recipient::Recipient;
 use crate::usecases::keep_recipient::keep_recipient;
 
 /// Keeps whom to write to, and in which language.
 pub(super) async fn on_customer_registered(
     tx: &mut PgConnection,
+    desk: &Desk,
     registered: CustomerRegistered,
 ) -> Result<(), HandlerError> {
     let recipient = Recipient {
@@ -20,6 +22,6 @@ pub(super) async fn on_customer_registered(
         user_email: registered.user_email,
         changed_at: registered.registered_at,
     };
-    keep_recipient(tx, &recipient).await?;
+    keep_recipient(tx, &desk.clock, &desk.rules, &recipient).await?;
     Ok(())
 }

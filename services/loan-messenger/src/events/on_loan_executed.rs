@@ -1,18 +1,18 @@
 //! `LoanExecuted` → "your loan was executed".
 
 use ::events::LoanExecuted;
-use common::clock::Clock;
 use common::consumer::HandlerError;
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::domain::notice::{News, Notice};
 use crate::usecases::send_message::{Telling, send_message};
 
 /// Tells the customer that the money is out, and what is owed.
 pub(super) async fn on_loan_executed(
     tx: &mut PgConnection,
-    clock: &Clock,
+    desk: &Desk,
     event: &ReceivedEvent,
     executed: LoanExecuted,
 ) -> Result<(), HandlerError> {
@@ -29,6 +29,6 @@ pub(super) async fn on_loan_executed(
             news: News::Executed { outstanding: executed.outstanding },
         },
     };
-    send_message(tx, clock, telling).await?;
+    send_message(tx, &desk.clock, &desk.rules, telling).await?;
     Ok(())
 }

@@ -1,18 +1,18 @@
 //! `LoanJudged` → "your loan is under review, was approved or was refused".
 
 use ::events::LoanJudged;
-use common::clock::Clock;
 use common::consumer::HandlerError;
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::domain::notice::{News, Notice};
 use crate::usecases::send_message::{Telling, send_message};
 
 /// Tells the customer what an officer judged, with the officer's comment.
 pub(super) async fn on_loan_judged(
     tx: &mut PgConnection,
-    clock: &Clock,
+    desk: &Desk,
     event: &ReceivedEvent,
     judged: LoanJudged,
 ) -> Result<(), HandlerError> {
@@ -31,6 +31,6 @@ pub(super) async fn on_loan_judged(
             news,
         },
     };
-    send_message(tx, clock, telling).await?;
+    send_message(tx, &desk.clock, &desk.rules, telling).await?;
     Ok(())
 }

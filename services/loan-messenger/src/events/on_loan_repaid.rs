@@ -1,18 +1,18 @@
 //! `LoanRepaid` → "your repayment was booked".
 
 use ::events::LoanRepaid;
-use common::clock::Clock;
 use common::consumer::HandlerError;
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::domain::notice::{News, Notice};
 use crate::usecases::send_message::{Telling, send_message};
 
 /// Tells the customer what was booked and what is still owed, if anything.
 pub(super) async fn on_loan_repaid(
     tx: &mut PgConnection,
-    clock: &Clock,
+    desk: &Desk,
     event: &ReceivedEvent,
     repaid: LoanRepaid,
 ) -> Result<(), HandlerError> {
@@ -29,6 +29,6 @@ pub(super) async fn on_loan_repaid(
             news: News::Booked { outstanding: repaid.outstanding },
         },
     };
-    send_message(tx, clock, telling).await?;
+    send_message(tx, &desk.clock, &desk.rules, telling).await?;
     Ok(())
 }

@@ -1,18 +1,18 @@
 //! `LoanRequestReceived` → "your request was received".
 
 use ::events::LoanRequestReceived;
-use common::clock::Clock;
 use common::consumer::HandlerError;
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::domain::notice::{News, Notice};
 use crate::usecases::send_message::{Telling, send_message};
 
 /// Tells the customer that the request was received.
 pub(super) async fn on_loan_request_received(
     tx: &mut PgConnection,
-    clock: &Clock,
+    desk: &Desk,
     event: &ReceivedEvent,
     received: LoanRequestReceived,
 ) -> Result<(), HandlerError> {
@@ -29,6 +29,6 @@ pub(super) async fn on_loan_request_received(
             news: News::Received(received.request_id),
         },
     };
-    send_message(tx, clock, telling).await?;
+    send_message(tx, &desk.clock, &desk.rules, telling).await?;
     Ok(())
 }

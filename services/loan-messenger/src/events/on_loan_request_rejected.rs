@@ -1,18 +1,18 @@
 //! `LoanRequestRejected` → "your request could not be processed".
 
 use ::events::LoanRequestRejected;
-use common::clock::Clock;
 use common::consumer::HandlerError;
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
 
+use super::Desk;
 use crate::domain::notice::{News, Notice};
 use crate::usecases::send_message::{Telling, send_message};
 
 /// Tells the customer that the request was rejected, and why.
 pub(super) async fn on_loan_request_rejected(
     tx: &mut PgConnection,
-    clock: &Clock,
+    desk: &Desk,
     event: &ReceivedEvent,
     rejected: LoanRequestRejected,
 ) -> Result<(), HandlerError> {
@@ -29,6 +29,6 @@ pub(super) async fn on_loan_request_rejected(
             news: News::Rejected { reason: rejected.reason, comment: rejected.comment },
         },
     };
-    send_message(tx, clock, telling).await?;
+    send_message(tx, &desk.clock, &desk.rules, telling).await?;
     Ok(())
 }

@@ -13,13 +13,16 @@ use super::*;
 use crate::domain::viewer::Viewer;
 use crate::store;
 use crate::store::message::{Message, Start};
+use crate::usecases::Rules;
 
 async fn deliver<E: Event>(pool: &PgPool, payload: &E) -> Delivered {
     deliver_event(pool, &ReceivedEvent::for_test(payload)).await.unwrap()
 }
 
 async fn deliver_event(pool: &PgPool, event: &ReceivedEvent) -> Result<Delivered, HandlerError> {
-    subscriptions(&Clock::system()).deliver(&Db::from_pool(pool.clone()), event).await
+    subscriptions(&Clock::system(), &Rules::default())
+        .deliver(&Db::from_pool(pool.clone()), event)
+        .await
 }
 
 /// A customer's mailbox, in the order of writing.
@@ -174,8 +177,8 @@ async fn an_officers_comment_reaches_the_customer(pool: PgPool) {
     refused.comment = Some("wrong account".to_owned());
     deliver(&pool, &refused).await;
     let messages = mailbox(&pool, story.customer_id).await;
-    assert!(messages[0].body.ends_with("income too low"), "{}", messages[0].body);
-    assert!(messages[1].body.ends_with("wrong account"), "{}", messages[1].body);
+    assert!(messages[0].body.contains("comment: income too low\n"), "{}", messages[0].body);
+    assert!(messages[1].body.contains("comment: wrong account\n"), "{}", messages[1].body);
 }
 
 #[sqlx::test(migrations = "./migrations")]
@@ -290,14 +293,14 @@ async fn writers_that_meet_the_same_customers_in_different_order_do_not_block_ea
 ) {
     // two instances, each with a batch in one transaction.
     let (one, two) = (Story::new(), Story::new());
-    let clock = Clock::system();
+    let desk = Desk { clock: Clock::system(), rules: Rules::default() };
     let batch = |first: Story, second: Story| {
-        let (pool, clock) = (pool.clone(), clock.clone());
+        let (pool, desk) = (pool.clone(), desk.clone());
         async move {
             let mut tx = pool.begin().await.unwrap();
             for story in [first, second] {
                 let event = ReceivedEvent::for_test(&story.received());
-                on_loan_request_received(&mut tx, &clock, &event, story.received()).await.unwrap();
+                on_loan_request_received(&mut tx, &desk, &event, story.received()).await.unwrap();
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             tx.commit().await.unwrap();

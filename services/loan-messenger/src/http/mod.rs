@@ -1,12 +1,23 @@
 //! The routes, all on this screen.
 
+mod change_delivery;
+mod confirm_address;
+mod delivery_shapes;
+mod failure_shapes;
+mod get_delivery;
 mod get_loan_messenger;
 mod list_loan_messengers;
+mod remove_webhook;
+mod request_verification;
+mod rotate_webhook_secret;
+mod set_webhook;
 mod shapes;
 #[cfg(test)]
 mod testing;
 
+use ::events::CustomerId;
 use ::events::codes::{ROLE_CUSTOMER, ROLE_OFFICER};
+use common::clock::Clock;
 use common::db::Db;
 use common::token::Principal;
 use utoipa::OpenApi;
@@ -16,18 +27,28 @@ use utoipa_axum::routes;
 
 use crate::domain::viewer::Viewer;
 use crate::error::Error;
+use crate::usecases::Rules;
 
 /// What the endpoints need.
 #[derive(Clone)]
 pub struct Api {
     /// The database.
     pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// The figures and choices of sending.
+    pub rules: Rules,
 }
 
 /// The routes and their description.
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(list_loan_messengers::list_loan_messengers))
+        .routes(routes!(get_delivery::get_delivery, change_delivery::change_delivery))
+        .routes(routes!(set_webhook::set_webhook, remove_webhook::remove_webhook))
+        .routes(routes!(rotate_webhook_secret::rotate_webhook_secret))
+        .routes(routes!(request_verification::request_verification))
+        .routes(routes!(confirm_address::confirm_address))
         .routes(routes!(get_loan_messenger::get_loan_messenger))
 }
 
@@ -38,7 +59,7 @@ pub fn router(api: Api) -> OpenApiRouter {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "loan-messenger", description = "A message to the customer for every change of a request or loan."),
+    info(title = "loan-messenger", description = "A message to the customer for every change of a request or loan, and how it reaches them."),
     modifiers(&Bearer)
 )]
 struct Description;
@@ -51,6 +72,15 @@ impl utoipa::Modify for Bearer {
             .components
             .get_or_insert_default()
             .add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// Whose settings these are: only customers are written to.
+fn customer_of(principal: &Principal) -> Result<CustomerId, Error> {
+    if principal.has_role(ROLE_CUSTOMER) {
+        Ok(principal.subject.into())
+    } else {
+        Err(Error::NotACustomer)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What several addresses of this service answer with.
 
-use ::events::codes::MessageKind;
+use ::events::codes::{Channel, DeliveryState, MessageKind};
 use ::events::{CustomerId, Language, LoanId, LoanRequestId, MessageId};
 use common::hal::Links;
 use common::http::BaseUrl;
@@ -38,13 +38,20 @@ pub(super) struct LoanMessenger {
         example = "고객님의 'Deposit' 대출(10,000원)이 실행되었습니다. 현재 대출 잔액은 10,000원입니다."
     )]
     pub body: String,
-    /// How it went out.
-    #[schema(example = "mailbox")]
-    pub channel: String,
+    /// How it goes out; `mailbox`, if it does not.
+    pub channel: Channel,
     /// When it was written.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: OffsetDateTime,
+    /// What became of sending it; absent if it is to be read here only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryState>,
+    /// Why it was not sent (yet): `address-not-verified`, `no-address`, `webhook-gone`,
+    /// `mailbox-only`, `customer-removed`, `time-over`, or the other side's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "address-not-verified")]
+    pub reason: Option<String>,
     /// When it reached its channel.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -74,6 +81,8 @@ impl LoanMessenger {
             body: message.body,
             channel: message.channel,
             created_at: message.created_at,
+            delivery: message.delivery,
+            reason: message.reason,
             sent_at: message.sent_at,
             links,
         }

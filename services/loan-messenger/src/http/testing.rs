@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::events::testing::Story;
+use crate::usecases::Rules;
 
 /// Who sends a request.
 #[derive(Clone, Copy)]
@@ -50,9 +51,15 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(pool: PgPool) -> Self {
+        Self::with(pool, Rules::default())
+    }
+
+    pub(crate) fn with(pool: PgPool, rules: Rules) -> Self {
         let db = Db::from_pool(pool);
         let tokens = TestTokens::new();
-        let (router, _) = super::router(super::Api { db: db.clone() }).split_for_parts();
+        let (router, _) =
+            super::router(super::Api { db: db.clone(), clock: Clock::system(), rules })
+                .split_for_parts();
         Self { router: common::http::test_layers(router, tokens.verifier()), tokens, db }
     }
 
@@ -77,7 +84,10 @@ impl App {
 
     pub(crate) async fn message_about(&self, story: Story) -> MessageId {
         let event = ReceivedEvent::for_test(&story.received());
-        crate::events::subscriptions(&Clock::system()).deliver(&self.db, &event).await.unwrap();
+        crate::events::subscriptions(&Clock::system(), &Rules::default())
+            .deliver(&self.db, &event)
+            .await
+            .unwrap();
         sqlx::query_scalar("SELECT id FROM message WHERE event_id = $1")
             .bind(event.id)
             .fetch_one(self.db.pool())

@@ -1,6 +1,6 @@
 //! `message`, and `mailbox` whose lock puts a customer's messages in order.
 
-use ::events::codes::MessageKind;
+use ::events::codes::{Channel, DeliveryState, MessageKind};
 use ::events::{CustomerId, Language, LoanId, LoanRequestId, MessageId};
 use common::hal::Total;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
@@ -33,6 +33,8 @@ pub struct NewMessage {
     pub subject: String,
     /// Plain text.
     pub body: String,
+    /// What a short message says.
+    pub short: String,
     /// When.
     pub created_at: OffsetDateTime,
 }
@@ -60,16 +62,24 @@ pub struct Message {
     pub subject: String,
     /// Plain text.
     pub body: String,
-    /// How it went out.
-    pub channel: String,
+    /// How it goes out; the mailbox, if it does not.
+    pub channel: Channel,
     /// When it was written.
     pub created_at: OffsetDateTime,
     /// When it reached its channel.
     pub sent_at: Option<OffsetDateTime>,
+    /// What became of sending it; `None` if it is in the mailbox only.
+    pub delivery: Option<DeliveryState>,
+    /// Why it was not sent (yet).
+    pub reason: Option<String>,
 }
 
-const COLUMNS: &str = "id, position, loan_request_id, loan_id, customer_id, seq, kind, language, \
-                       subject, body, channel, created_at, sent_at";
+// A message that is not sent by any other channel has reached the mailbox, at once.
+const MESSAGES: &str = "SELECT m.id, m.position, m.loan_request_id, m.loan_id, m.customer_id, m.seq, m.kind,
+    m.language, m.subject, m.body, COALESCE(d.channel, m.channel) AS channel, m.created_at,
+    CASE WHEN d.message_id IS NULL THEN m.sent_at WHEN d.state = 'sent' THEN d.ended_at END AS sent_at,
+    d.state AS delivery, d.reason
+    FROM message m LEFT JOIN delivery d ON d.message_id = m.id";
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy)]
@@ -80,10 +90,10 @@ pub enum Start {
     Behind(i64),
 }
 
-/// Waits for the other instances' transactions that write messages, and makes
+/// Waits for the other instances' transactions that work on events, and makes
 /// the next ones wait for this one.
 ///
-/// A transaction writes to many mailboxes, in the order of its events. Two of
+/// A transaction writes to many mailboxes and turns, in the order of its events. Two of
 /// them that meet the same two customers in different order would each wait
 /// for the other; taken one after the other they cannot.
 ///
@@ -116,8 +126,8 @@ pub async fn insert(
             RETURNING last_seq
          )
          INSERT INTO message (id, event_id, loan_request_id, loan_id, customer_id, seq, kind, language,
-                              subject, body, channel, created_at, sent_at)
-         SELECT $3, $2, $4, $5, $1, place.last_seq, $6, $7, $8, $9, $10, $11, $11 FROM place
+                              subject, body, short, channel, created_at, sent_at)
+         SELECT $3, $2, $4, $5, $1, place.last_seq, $6, $7, $8, $9, $12, $10, $11, $11 FROM place
          RETURNING seq",
     )
     .bind(message.customer_id)
@@ -131,6 +141,7 @@ pub async fn insert(
     .bind(&message.body)
     .bind(MAILBOX)
     .bind(message.created_at)
+    .bind(&message.short)
     .fetch_optional(tx)
     .await
 }
@@ -144,10 +155,10 @@ pub async fn find(
     scope: Scope,
     id: MessageId,
 ) -> Result<Option<Message>, sqlx::Error> {
-    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM message")) else {
+    let Some(mut query) = within(scope, MESSAGES.to_owned()) else {
         return Ok(None);
     };
-    query.push(" AND id = ").push_bind(id);
+    query.push(" AND m.id = ").push_bind(id);
     query.build_query_as().fetch_optional(pool).await
 }
 
@@ -162,15 +173,15 @@ pub async fn list(
     start: Start,
     limit: i64,
 ) -> Result<Vec<Message>, sqlx::Error> {
-    let Some(mut query) = within(scope, format!("SELECT {COLUMNS} FROM message")) else {
+    let Some(mut query) = within(scope, MESSAGES.to_owned()) else {
         return Ok(Vec::new());
     };
     if let Start::Behind(position) = start {
         query
-            .push(if newest_first { " AND position < " } else { " AND position > " })
+            .push(if newest_first { " AND m.position < " } else { " AND m.position > " })
             .push_bind(position);
     }
-    query.push(if newest_first { " ORDER BY position DESC" } else { " ORDER BY position" });
+    query.push(if newest_first { " ORDER BY m.position DESC" } else { " ORDER BY m.position" });
     query.push(" LIMIT ").push_bind(limit);
     if let Start::Offset(skipped) = start {
         query.push(" OFFSET ").push_bind(skipped);
@@ -183,7 +194,7 @@ pub async fn list(
 /// # Errors
 /// What the database says.
 pub async fn count(pool: &PgPool, scope: Scope) -> Result<i64, sqlx::Error> {
-    let Some(mut query) = within(scope, "SELECT count(*) FROM (SELECT 1 FROM message".to_owned())
+    let Some(mut query) = within(scope, "SELECT count(*) FROM (SELECT 1 FROM message m".to_owned())
     else {
         return Ok(0);
     };
@@ -199,10 +210,10 @@ fn within(scope: Scope, select: String) -> Option<QueryBuilder<Postgres>> {
     let mut query = QueryBuilder::new(select);
     query.push(" WHERE true");
     if let Some(customer_id) = customer_id {
-        query.push(" AND customer_id = ").push_bind(customer_id);
+        query.push(" AND m.customer_id = ").push_bind(customer_id);
     }
     if let Some(loan_id) = loan_id {
-        query.push(" AND loan_id = ").push_bind(loan_id);
+        query.push(" AND m.loan_id = ").push_bind(loan_id);
     }
     Some(query)
 }

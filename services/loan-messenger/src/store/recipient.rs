@@ -1,5 +1,6 @@
 //! `recipient`: whom we write to.
 
+use ::events::codes::{Channel, MessageKind};
 use ::events::{CustomerId, Language};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -78,18 +79,58 @@ pub async fn forget(
     Ok(done.rows_affected() > 0)
 }
 
-/// The language of a customer, if it is known.
+/// What is to be known of a customer when a message is written to them.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Reader {
+    /// There is word of this customer.
+    pub is_known: bool,
+    /// The customer was removed.
+    pub is_removed: bool,
+    /// The language to write in.
+    pub language: Option<Language>,
+    /// There is a mail address.
+    pub has_mail: bool,
+    /// The channel that was chosen.
+    pub chosen: Option<Channel>,
+    /// The customer does not want this kind of message to be sent.
+    pub is_unwanted: bool,
+}
+
+/// What is known of the customer who is to read a message of this kind.
 ///
 /// # Errors
 /// What the database says.
-pub async fn language_of(
+pub async fn reader(
     tx: &mut PgConnection,
     customer_id: CustomerId,
-) -> Result<Option<Language>, sqlx::Error> {
-    let language: Option<Option<Language>> =
-        sqlx::query_scalar("SELECT language FROM recipient WHERE customer_id = $1")
+    kind: MessageKind,
+) -> Result<Reader, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT r.customer_id IS NOT NULL AS is_known, r.removed_at IS NOT NULL AS is_removed,
+                r.language, r.user_email IS NOT NULL AS has_mail, p.channel AS chosen,
+                COALESCE($2 = ANY (p.opted_out), false) AS is_unwanted
+           FROM (SELECT $1::uuid AS customer_id) AS c
+           LEFT JOIN recipient r ON r.customer_id = c.customer_id
+           LEFT JOIN preference p ON p.customer_id = c.customer_id",
+    )
+    .bind(customer_id)
+    .bind(kind)
+    .fetch_one(tx)
+    .await
+}
+
+/// Where mail to a customer goes so far; the row is locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn mail_address(
+    tx: &mut PgConnection,
+    customer_id: CustomerId,
+) -> Result<Option<String>, sqlx::Error> {
+    let address: Option<Option<String>> =
+        sqlx::query_scalar("SELECT user_email FROM recipient WHERE customer_id = $1 FOR UPDATE")
             .bind(customer_id)
             .fetch_optional(tx)
             .await?;
-    Ok(language.flatten())
+    Ok(address.flatten())
 }

@@ -1,18 +1,39 @@
 //! Someone can be written to.
 
+use ::events::codes::Channel;
+use common::clock::Clock;
 use sqlx::PgConnection;
 
+use super::Rules;
+use super::request_verification::request_verification;
 use crate::store;
 use crate::store::recipient::Recipient;
 
 /// Keeps whom we write to; `false` if what is known is as new, or the customer
-/// was removed.
+/// was removed. A mail address that is new is sent a code, and what waited for an
+/// address is looked at again.
 ///
 /// # Errors
 /// What the database says.
 pub async fn keep_recipient(
     tx: &mut PgConnection,
+    clock: &Clock,
+    rules: &Rules,
     recipient: &Recipient,
 ) -> Result<bool, sqlx::Error> {
-    store::recipient::keep(tx, recipient).await
+    store::message::take_turn(tx).await?;
+    let customer_id = recipient.customer_id;
+    let before = store::recipient::mail_address(tx, customer_id).await?;
+    if !store::recipient::keep(tx, recipient).await? {
+        return Ok(false);
+    }
+    let now = clock.now();
+    store::delivery::look_again(tx, customer_id, now).await?;
+    // Who reads the whole history of the customers does not write to all of them.
+    let is_news = now - recipient.changed_at < rules.code_good_for;
+    if is_news && recipient.user_email.is_some() && recipient.user_email != before {
+        // Whether a code was sent is the customer's to find out: they can ask for one.
+        request_verification(tx, clock, rules, customer_id, Channel::Mail).await?;
+    }
+    Ok(true)
 }

@@ -17,26 +17,26 @@ use tokio::process::Command;
 
 /// What a run of `loanctl` came to.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
     err: String,
 }
 
 impl Said {
     /// Fails, with all that was said, on another code.
-    fn expect(self, code: i32) -> Result<Self> {
+    pub(crate) fn expect(self, code: i32) -> Result<Self> {
         ensure!(self.code == code, "ended with {} and not {code}: {self:?}", self.code);
         Ok(self)
     }
 
     /// The lines of standard output as JSON.
-    fn json(&self) -> Result<Vec<Value>> {
+    pub(crate) fn json(&self) -> Result<Vec<Value>> {
         self.out.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 }
 
-async fn loanctl(journey: &Journey, arguments: &[&str]) -> Result<Said> {
+pub(crate) async fn loanctl(journey: &Journey, arguments: &[&str]) -> Result<Said> {
     loanctl_with(journey, arguments, &[], "").await
 }
 
@@ -70,7 +70,11 @@ async fn loanctl_with(
 }
 
 /// A figure of a service, summed up over its labels.
-async fn figure(journey: &Journey, service: standalone::Service, name: &str) -> Result<f64> {
+pub(crate) async fn figure(
+    journey: &Journey,
+    service: standalone::Service,
+    name: &str,
+) -> Result<f64> {
     let address = format!("{}/metrics", journey.stack.service(service).admin_url());
     let text = journey.client.get(&address, "").await?.expect(200)?.text;
     let of_this =

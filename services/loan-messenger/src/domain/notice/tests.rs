@@ -21,19 +21,9 @@ fn comment(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// One notice for each template, in the order of the templates.
+/// One for each template, in the order of the templates.
 fn one_of_each() -> Vec<News> {
-    vec![
-        News::Received(RequestKind::Apply),
-        News::Received(RequestKind::Repay),
-        News::Rejected { reason: RejectionReason::ExceedsOutstanding, comment: None },
-        News::UnderReview { comment: None },
-        News::Approved { comment: comment("Congratulations") },
-        News::Refused { comment: comment("소득이 부족합니다") },
-        News::Executed { outstanding: owed(1_234_567) },
-        News::Booked { outstanding: owed(999) },
-        News::Booked { outstanding: Outstanding::ZERO },
-    ]
+    crate::domain::sample::notices().into_iter().map(|notice| notice.news).collect()
 }
 
 #[test]
@@ -46,7 +36,8 @@ fn every_template_in_every_language() {
         for news in one_of_each() {
             let kind = news.kind();
             let text = notice(news).text(*language);
-            writeln!(all, "[{language} {kind}] {}\n{}\n", text.subject, text.body).unwrap();
+            let Text { subject, body, short } = text;
+            writeln!(all, "[{language} {kind}] {subject}\n{body}\n(sms) {short}\n").unwrap();
         }
     }
     insta::assert_snapshot!("every_template_in_every_language", all);
@@ -65,6 +56,27 @@ fn every_reason_in_every_language() {
         }
     }
     insta::assert_snapshot!("every_reason_in_every_language", all);
+}
+
+#[test]
+fn a_code_is_told_in_every_language() {
+    let mut all = String::new();
+    for language in Language::ALL {
+        let Text { subject, body, short } = verification("12345678", 30, *language);
+        writeln!(all, "[{language}] {subject}\n{body}\n(sms) {short}\n").unwrap();
+    }
+    insta::assert_snapshot!("a_code_in_every_language", all);
+}
+
+#[test]
+fn a_short_message_fits_and_does_not_tell_the_requests_name() {
+    for language in Language::ALL {
+        for news in one_of_each() {
+            let short = notice(news).text(*language).short;
+            assert!(!short.contains("Deposit") && !short.contains(['\n', '{']), "{short}");
+            assert!(short.chars().count() <= 160, "{short}");
+        }
+    }
 }
 
 #[test]
@@ -90,7 +102,7 @@ fn a_value_is_never_read_as_a_template() {
     odd.request_name = "{comment} {outstanding} {x}".to_owned();
     let body = odd.text(Language::En).body;
     assert!(body.contains("\"{comment} {outstanding} {x}\""), "{body}");
-    assert!(body.ends_with(": {amount} {"), "{body}");
+    assert!(body.contains(": {amount} {\n"), "{body}");
 }
 
 #[test]
@@ -115,7 +127,7 @@ fn no_korean_particle_hangs_on_a_value() {
 fn an_amount_is_written_as_a_korean_bank_writes_it() {
     let body = notice(News::Executed { outstanding: owed(10_000) }).text(Language::Ko).body;
     assert!(body.contains("대출(1,234,567원)이"), "{body}");
-    assert!(body.ends_with("대출 잔액은 10,000원입니다."), "{body}");
+    assert!(body.contains("대출 잔액은 10,000원입니다.\n"), "{body}");
 }
 
 #[test]

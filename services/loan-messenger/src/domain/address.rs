@@ -1,0 +1,93 @@
+//! Where messages go: what an address may look like, and how it is shown.
+
+use url::{Host, Url};
+
+/// The longest address of a web-hook.
+pub const WEBHOOK_CHARS_MAX: usize = 2_048;
+
+/// Checks a web-hook's address, as far as one can tell without looking its name up.
+///
+/// # Errors
+/// What is wrong with it, for the person who sent it.
+pub fn check_webhook(text: &str, allows_any: bool) -> Result<Url, String> {
+    if text.chars().nth(WEBHOOK_CHARS_MAX).is_some() {
+        return Err(format!("must have at most {WEBHOOK_CHARS_MAX} characters"));
+    }
+    let url = Url::parse(text).map_err(|_| "must be an address, https://…".to_owned())?;
+    let is_right_scheme = url.scheme() == "https" || (allows_any && url.scheme() == "http");
+    if !is_right_scheme {
+        return Err("must begin with https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must be without a name and password".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("must be without a fragment (#…)".to_owned());
+    }
+    match url.host() {
+        Some(Host::Domain(_)) => Ok(url),
+        Some(_) if allows_any => Ok(url),
+        _ => Err("must name its host, not an IP address".to_owned()),
+    }
+}
+
+/// An address as it is shown: enough to know it again, too little to learn it.
+#[must_use]
+pub fn masked(address: &str) -> String {
+    let (name, host) = match address.rsplit_once('@') {
+        Some((name, host)) => (name, Some(host)),
+        None => (address, None),
+    };
+    match host {
+        Some(host) => {
+            let first: String = name.chars().take(1).collect();
+            format!("{first}***@{host}")
+        }
+        None => {
+            let digits = name.chars().count();
+            let last: String = name.chars().skip(digits.saturating_sub(4)).collect();
+            format!("***{last}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_web_hook_is_https_and_has_a_name() {
+        for good in ["https://example.com/hook", "https://example.com:8443/a?b=c"] {
+            assert_eq!(check_webhook(good, false).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "hook",
+            "http://example.com/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "https://user@example.com/",
+            "https://user:word@example.com/",
+            "https://example.com/#part",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+        ] {
+            assert!(check_webhook(bad, false).is_err(), "{bad}");
+        }
+        assert!(check_webhook("http://127.0.0.1:8080/hook", true).is_ok());
+        assert!(check_webhook("gopher://127.0.0.1/", true).is_err());
+        assert!(check_webhook(&format!("https://a.kr/{}", "a".repeat(2_048)), false).is_err());
+    }
+
+    #[test]
+    fn an_address_is_shown_only_so_far() {
+        assert_eq!(masked("someone@example.com"), "s***@example.com");
+        assert_eq!(masked("유은상@example.com"), "유***@example.com");
+        assert_eq!(masked("010-111-2345"), "***2345");
+        assert_eq!(masked("1@sk.com"), "1***@sk.com");
+    }
+}

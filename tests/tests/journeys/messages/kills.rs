@@ -1,0 +1,67 @@
+//! loan-messenger is killed while it sends, at any moment: nothing is lost, and what comes
+//! twice is known by its id.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use journeys::mail_server::{MailServer, Manner};
+use standalone::Service;
+
+use super::{apply, messages, reader, until, with_mail, written};
+
+/// How often; the long run is a command of its own (docs/reliability.md).
+const KILLS: &str = "MESSENGER_KILLS";
+const KILLS_USUAL: usize = 12;
+
+#[expect(clippy::disallowed_methods, reason = "the test run says it, not a settings file")]
+fn kills() -> usize {
+    std::env::var(KILLS).ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS_USUAL)
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_loses_nothing() -> Result<()> {
+    let server = MailServer::start().await?;
+    let mut journey = with_mail(&server).await?;
+    let mut readers = Vec::new();
+    for name in ["kim", "lee", "park"] {
+        readers.push(reader(&journey, &server, name).await?);
+    }
+    server.set(Manner::Slow(Duration::from_millis(15)));
+    let mut dice = 0x9e37_79b9_u64;
+    for round in 0..kills() {
+        // A message for each is on its way, and the moment is another each time.
+        for reader in &readers {
+            journey.client.apply(&reader.who, 1_000).await?;
+        }
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_millis(20 + (dice >> 33) % 120)).await;
+        let messenger = journey.stack.service_mut(Service::LoanMessenger);
+        messenger.kill()?;
+        messenger.start_again().await?;
+        if round % 50 == 49 {
+            eprintln!("{} kills", round + 1);
+        }
+    }
+    for reader in &readers {
+        apply(&journey, reader, 1).await?;
+        let wanted = written(&journey, reader).await?;
+        assert_eq!(wanted.len(), kills() + 1);
+        let last = wanted[wanted.len() - 1].clone();
+        until("the last", || {
+            messages(&server, &reader.address).iter().any(|mail| mail.key() == last)
+        })
+        .await?;
+        let mails = messages(&server, &reader.address);
+        let mut keys: Vec<String> = mails.iter().map(|mail| mail.key()).collect();
+        let came = keys.len();
+        keys.dedup();
+        assert_eq!(keys, wanted, "every message, in order");
+        eprintln!(
+            "{}: {} messages, {} came twice",
+            reader.address,
+            wanted.len(),
+            came - keys.len()
+        );
+    }
+    journey.finish().await
+}
