@@ -26,7 +26,7 @@ const RENDERED: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-const REFUSED: [(&str, &str); 14] = [
+const REFUSED: [(&str, &str); 24] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -41,6 +41,22 @@ const REFUSED: [(&str, &str); 14] = [
     ("kafka.topics.minInsyncReplicas=2", "more than replicationFactor"),
     ("database.bundled.enabled=false", "database.address: where PostgreSQL is"),
     ("kafka.saslMechanism=PLAIN", "has no meaning with securityProtocol without sasl_"),
+    ("messages.webhookTargets=any", "value must be one of 'public', 'off'"),
+    ("messages.mail.url=smtp://mail.bank.example", "additional properties 'url' not allowed"),
+    ("messages.mail.from=Bank", "/messages/mail/from"),
+    ("messages.mail.ports={smtp}", "/messages/mail/ports/0"),
+    ("messages.mail.secretName=loans-mail", "messages.mail.from: who mail is from"),
+    ("messages.sms.url=https://us:known@sms.example/", "/messages/sms/url"),
+    (
+        "messages.sms.url=https://sms.example/",
+        "messages.sms.secretName: what the provider knows us by",
+    ),
+    ("messages.sms.secretName=loans-sms", "messages.sms.url: where the provider is"),
+    ("settings.WEBHOOK_TARGETS=any", "is not said here but by messages.webhookTargets"),
+    (
+        "parts.loan-messenger.settings.MAIL_URL=smtp://mail.bank.example",
+        "is not said here but by messages.mail.secretName",
+    ),
 ];
 
 /// What `kubectl apply -f k8s/quickstart.yaml` makes before all else.

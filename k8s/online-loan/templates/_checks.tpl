@@ -23,6 +23,23 @@
 {{- if gt (int .Values.kafka.topics.minInsyncReplicas) (int .Values.kafka.topics.replicationFactor) -}}
 {{- fail "kafka.topics.minInsyncReplicas: more than replicationFactor, and so nothing could be sent" -}}
 {{- end -}}
+{{- $messages := .Values.messages -}}
+{{- if and $messages.mail.secretName (not $messages.mail.from) -}}
+{{- fail "messages.mail.from: who mail is from, NAME <ADDRESS>, because messages.mail.secretName has it sent" -}}
+{{- end -}}
+{{- if and $messages.sms.url (not $messages.sms.secretName) -}}
+{{- fail "messages.sms.secretName: what the provider knows us by, because messages.sms.url has short messages sent" -}}
+{{- end -}}
+{{- if and $messages.sms.secretName (not $messages.sms.url) -}}
+{{- fail "messages.sms.url: where the provider is, because messages.sms.secretName is what it knows us by" -}}
+{{- end -}}
+{{- /* Two of them are secrets, and the walls are made of the others. */ -}}
+{{- $settings := merge dict (include "online-loan.values" (list . "loan-messenger") | fromYaml).settings .Values.settings -}}
+{{- range $setting, $value := dict "MAIL_URL" "mail.secretName" "MAIL_FROM" "mail.from" "SMS_URL" "sms.url" "SMS_SECRET" "sms.secretName" "WEBHOOK_TARGETS" "webhookTargets" -}}
+{{- if hasKey $settings $setting -}}
+{{- fail (printf "settings: %s is not said here but by messages.%s" $setting $value) -}}
+{{- end -}}
+{{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
 {{- $scaling := (include "online-loan.values" (list $ $part) | fromYaml).autoscaling -}}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}

@@ -56,6 +56,12 @@ KAFKA_CA_FILE: /run/kafka/ca.crt
 {{- if and (eq $part "loan-auth") $.Values.demoData -}}
   {{- $_ := set $settings "DEMO_DATA" "true" -}}
 {{- end -}}
+{{- if eq $part "loan-messenger" -}}
+  {{- with $.Values.messages.mail.from -}}
+    {{- $_ := set $settings "MAIL_FROM" . -}}
+  {{- end -}}
+  {{- $_ := set $settings "WEBHOOK_TARGETS" (include "online-loan.webhookTargets" $) -}}
+{{- end -}}
 {{- $_ := set $settings "JWKS_URL" (printf "%s/.well-known/jwks.json" $auth) -}}
 {{- $_ := set $settings "SHUTDOWN_LINGER_SECONDS" ($.Values.drainSeconds | toString) -}}
 {{- with $.Values.tracing.endpoint -}}
@@ -92,6 +98,27 @@ KAFKA_CA_FILE: /run/kafka/ca.crt
 - name: KAFKA_SASL_PASSWORD
   valueFrom: { secretKeyRef: { name: {{ include "online-loan.name" $ }}-{{ index . 1 }}-kafka, key: password } }
 {{- end }}
+{{- end -}}
+
+{{/* What loan-messenger sends with, for the same reason. The provider's address is here too: without its secret, which who migrates has not,
+it would be refused. */}}
+{{- define "online-loan.messagesLogin" -}}
+{{- $mail := .Values.messages.mail -}}
+{{- $sms := .Values.messages.sms -}}
+{{- if $mail.secretName }}
+- name: MAIL_URL
+  valueFrom: { secretKeyRef: { name: {{ $mail.secretName }}, key: {{ $mail.key }} } }
+{{- end }}
+{{- if $sms.url }}
+- { name: SMS_URL, value: {{ $sms.url | quote }} }
+- name: SMS_SECRET
+  valueFrom: { secretKeyRef: { name: {{ $sms.secretName }}, key: {{ $sms.key }} } }
+{{- end }}
+{{- end -}}
+
+{{/* public or off; YAML takes a bare off for false. */}}
+{{- define "online-loan.webhookTargets" -}}
+{{ .Values.messages.webhookTargets | default "off" }}
 {{- end -}}
 
 {{/* Of every container of ours (Pod Security Standards, "restricted"). */}}

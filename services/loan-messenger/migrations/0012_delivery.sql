@@ -107,7 +107,7 @@ CREATE TABLE turn (
 );
 CREATE INDEX turn_due ON turn (lane, due_at);
 -- The age of the oldest unsent message is asked every few seconds.
-CREATE INDEX turn_since ON turn (since) WHERE NOT held;
+CREATE INDEX turn_since ON turn (lane, since) WHERE NOT held;
 
 -- Each attempt to send, written before it is made: one without an outcome was begun by
 -- somebody who died, and nobody knows whether it arrived.

@@ -31,6 +31,22 @@ pub fn check_webhook(text: &str, allows_any: bool) -> Result<Url, String> {
     }
 }
 
+/// Digits of a code that proves an address: with the tries that it has, nobody guesses
+/// one.
+pub const CODE_DIGITS: usize = 8;
+
+/// Checks what a customer says is a code.
+///
+/// # Errors
+/// What is wrong with it; never what it was.
+pub fn check_code(text: &str) -> Result<(), String> {
+    if text.len() == CODE_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err(format!("must be {CODE_DIGITS} digits"))
+    }
+}
+
 /// An address as it is shown: enough to know it again, too little to learn it.
 #[must_use]
 pub fn masked(address: &str) -> String {
@@ -81,6 +97,15 @@ mod tests {
         assert!(check_webhook("http://127.0.0.1:8080/hook", true).is_ok());
         assert!(check_webhook("gopher://127.0.0.1/", true).is_err());
         assert!(check_webhook(&format!("https://a.kr/{}", "a".repeat(2_048)), false).is_err());
+    }
+
+    #[test]
+    fn a_code_is_digits() {
+        assert_eq!(check_code("01234567"), Ok(()));
+        for bad in ["", "1234567", "123456789", "1234567a", "１２３４５６７８", "1234 678"]
+        {
+            assert!(check_code(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::delivery_shapes::Delivery;
-use super::failure_shapes::{AnyFailures, BodyFailures, ChannelFailures, LinkFailures};
+use super::failure_shapes::{
+    AnyFailures, BodyFailures, ChannelFailures, LinkFailures, UnreadableFailures,
+};
 use super::{Api, customer_of};
 use crate::domain::delivery::OPTIONAL_KINDS;
 use crate::error::Error;
@@ -60,7 +62,7 @@ impl DeliveryChange {
             "mail": {"address": "k***@example.com", "isVerified": true},
             "_links": {"self": {"href": "http://localhost:8080/loanMessengers/delivery"}}
         })),
-        AnyFailures, BodyFailures, ChannelFailures, LinkFailures,
+        AnyFailures, UnreadableFailures, BodyFailures, ChannelFailures, LinkFailures,
     )
 )]
 pub(super) async fn change_delivery(

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::failure_shapes::{AnyFailures, BodyFailures};
+use super::failure_shapes::{AnyFailures, UnreadableFailures};
 use super::{Api, customer_of};
+use crate::domain::address::check_code;
 use crate::error::Error;
 use crate::usecases::confirm_address::{Confirmed, confirm_address as confirm};
 
@@ -44,7 +45,13 @@ pub(super) struct Confirmation {
                 "detail": "There is no code to compare with: it is too old, the address has changed, or too many wrong ones were tried. Ask for a new one.",
                 "instance": "/loanMessengers/delivery/confirmations"
             })),
-        AnyFailures, BodyFailures,
+        (status = 422, description = "Another code (`wrong-code`), or a wrong field (`invalid`)", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "type": "/problems/wrong-code", "title": "Unprocessable Entity", "status": 422, "code": "wrong-code",
+                "detail": "It is another code.", "instance": "/loanMessengers/delivery/confirmations",
+                "errors": [{"field": "code", "message": "is wrong; 4 more can be tried"}]
+            })),
+        AnyFailures, UnreadableFailures,
     )
 )]
 pub(super) async fn confirm_address(
@@ -54,6 +61,9 @@ pub(super) async fn confirm_address(
 ) -> Result<StatusCode, Error> {
     let customer_id = customer_of(&principal)?;
     let code = said.code.trim();
+    check_code(code).map_err(|reason| {
+        Problem::invalid("The request has wrong fields.").with_error("code", reason)
+    })?;
     let work = async |tx: &mut PgConnection| {
         confirm(tx, &api.clock, customer_id, said.channel, code).await
     };

@@ -39,10 +39,10 @@ pub(super) enum AnyFailures {
     Unavailable(Problem),
 }
 
-/// A body is needed.
+/// A body is needed, and can't be read.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only their shapes are used")]
-pub(super) enum BodyFailures {
+pub(super) enum UnreadableFailures {
     /// Not JSON, not UTF-8 or nested too deep
     #[response(status = 400, content_type = "application/problem+json", example = json!({
         "type": "/problems/malformed-body", "title": "Bad Request", "status": 400, "code": "malformed-body",
@@ -63,6 +63,12 @@ pub(super) enum BodyFailures {
         "instance": "/loanMessengers/delivery"
     }))]
     UnsupportedMediaType(Problem),
+}
+
+/// A body is needed, and is read.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only their shapes are used")]
+pub(super) enum BodyFailures {
     /// Readable, but wrong: `errors` says which field
     #[response(status = 422, content_type = "application/problem+json", example = json!({
         "type": "/problems/invalid", "title": "Unprocessable Entity", "status": 422, "code": "invalid",

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::failure_shapes::{AnyFailures, BodyFailures, ChannelFailures};
+use super::failure_shapes::{AnyFailures, BodyFailures, ChannelFailures, UnreadableFailures};
 use super::{Api, customer_of};
 use crate::error::Error;
 use crate::usecases::request_verification::{Requested, request_verification as request};
@@ -25,7 +25,7 @@ pub(super) struct NewVerification {
 
 /// Have a code sent
 ///
-/// To the present address of a channel; it is good for 30 minutes, and the newest is the one that counts. One a minute, ten a day, and five a day for an address, whoever asks. A mail address gets one by itself when it is new.
+/// To the present address of a channel; it is good for 30 minutes, and the newest is the one that counts. One a minute to an address, ten a day for a customer, and five a day for an address, whoever asks. A mail address gets one by itself when it is new.
 #[utoipa::path(
     post,
     path = "/loanMessengers/delivery/verifications",
@@ -45,7 +45,7 @@ pub(super) struct NewVerification {
                 "detail": "A code was sent a moment ago, or too many today. Come back after `Retry-After`.",
                 "instance": "/loanMessengers/delivery/verifications"
             })),
-        AnyFailures, BodyFailures, ChannelFailures,
+        AnyFailures, UnreadableFailures, BodyFailures, ChannelFailures,
     )
 )]
 pub(super) async fn request_verification(

@@ -6,11 +6,12 @@
 use ::events::MessageId;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{Method, Request};
 use common::clock::Clock;
 use common::db::Db;
 use common::event::ReceivedEvent;
 use common::test_support::TestTokens;
+use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -64,17 +65,39 @@ impl App {
     }
 
     pub(crate) async fn get(&self, address: &str, who: Option<Who>) -> Answer {
+        self.send(Method::GET, address, None, who).await
+    }
+
+    pub(crate) async fn post(&self, address: &str, body: Value, who: Who) -> Answer {
+        self.send(Method::POST, address, Some(body), Some(who)).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        address: &str,
+        body: Option<Value>,
+        who: Option<Who>,
+    ) -> Answer {
         let path = address.strip_prefix("http://localhost").unwrap_or(address);
-        let mut request = Request::get(path);
+        let mut request = Request::builder().method(method).uri(path);
         if let Some(who) = who {
             let token = self.tokens.token(who.id, who.roles, None, None);
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response =
-            self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap() }
+        let body =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status, body }
     }
 
     /// Has a message written, as an event does.

@@ -56,7 +56,7 @@ pub const JOINS: &str = "LEFT JOIN recipient r ON r.customer_id = c.customer_id
     LEFT JOIN webhook w ON w.customer_id = c.customer_id";
 
 impl Contact {
-    /// What was chosen, or the default.
+    /// What was chosen, or the default here.
     #[must_use]
     pub fn channel(&self, offered: Offered) -> Channel {
         // Of whom nothing is known yet, there will be word soon.
@@ -78,7 +78,8 @@ impl Contact {
     /// What the rules need to know.
     #[must_use]
     pub fn reach(&self, offered: Offered) -> Reach {
-        let channel = self.channel(offered);
+        // What was to go by mail waits for a mail server, should there be none any more.
+        let channel = self.channel(Offered { mail: true, ..offered });
         Reach {
             is_removed: self.is_removed,
             channel,

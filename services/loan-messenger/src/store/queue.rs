@@ -18,8 +18,25 @@ pub struct Backlog {
     pub waiting: i64,
     /// Customers whose messages wait for something that they must do.
     pub held: i64,
-    /// When the oldest message was written that waits for us.
-    pub oldest_at: Option<OffsetDateTime>,
+    /// When the oldest message was written that waits for us, by the channel that it
+    /// is to go by.
+    pub oldest_mail_at: Option<OffsetDateTime>,
+    /// The same.
+    pub oldest_sms_at: Option<OffsetDateTime>,
+    /// The same.
+    pub oldest_webhook_at: Option<OffsetDateTime>,
+}
+
+impl Backlog {
+    /// When the oldest was written, by channel.
+    #[must_use]
+    pub const fn oldest(&self) -> [(Channel, Option<OffsetDateTime>); 3] {
+        [
+            (Channel::Mail, self.oldest_mail_at),
+            (Channel::Sms, self.oldest_sms_at),
+            (Channel::Webhook, self.oldest_webhook_at),
+        ]
+    }
 }
 
 /// What waits.
@@ -31,7 +48,9 @@ pub async fn backlog(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
         "SELECT (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = 'waiting' LIMIT $1) AS d)
                     AS waiting,
                 (SELECT count(*) FROM (SELECT 1 FROM turn WHERE held LIMIT $1) AS h) AS held,
-                (SELECT min(since) FROM turn WHERE NOT held) AS oldest_at",
+                (SELECT min(since) FROM turn WHERE NOT held AND lane = 'mail') AS oldest_mail_at,
+                (SELECT min(since) FROM turn WHERE NOT held AND lane = 'sms') AS oldest_sms_at,
+                (SELECT min(since) FROM turn WHERE NOT held AND lane = 'webhook') AS oldest_webhook_at",
     )
     .bind(COUNT_MAX)
     .fetch_one(pool)

@@ -71,7 +71,7 @@ pub struct Asked {
     pub by_customer: i64,
     /// To this address, of whichever customer.
     pub to_address: i64,
-    /// The last one of this customer and channel.
+    /// The last one of this customer to this address.
     pub last_at: Option<OffsetDateTime>,
 }
 
@@ -89,7 +89,8 @@ pub async fn asked(
     sqlx::query_as(
         "SELECT (SELECT count(*) FROM verification WHERE customer_id = $1 AND created_at >= $4) AS by_customer,
                 (SELECT count(*) FROM verification WHERE address = $3 AND created_at >= $4) AS to_address,
-                (SELECT max(created_at) FROM verification WHERE customer_id = $1 AND channel = $2) AS last_at",
+                (SELECT max(created_at) FROM verification
+                  WHERE customer_id = $1 AND channel = $2 AND address = $3) AS last_at",
     )
     .bind(customer_id)
     .bind(channel)

@@ -54,12 +54,15 @@ async fn look(office: &Office) -> Result<(), sqlx::Error> {
         metrics::counter!("message_turns_mended_total").increment(stuck);
     }
     let backlog = queue::backlog(office.db.pool()).await?;
-    let age = backlog.oldest_at.map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float, and needs no last digit")]
     let [waiting, held] = [backlog.waiting as f64, backlog.held as f64];
     metrics::gauge!("message_waiting").set(waiting);
     metrics::gauge!("message_held_customers").set(held);
-    metrics::gauge!("message_oldest_unsent_seconds").set(age.max(0.0));
+    for (channel, oldest) in backlog.oldest() {
+        let age = oldest.map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
+        metrics::gauge!("message_oldest_unsent_seconds", "channel" => channel.code())
+            .set(age.max(0.0));
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use common::clock::Clock;
 use sqlx::PgConnection;
 
 use super::Rules;
+use crate::domain::address::CODE_DIGITS;
 use crate::store;
 use crate::store::verification::NewVerification;
 
@@ -21,11 +22,8 @@ pub const CODES_PER_ADDRESS_MAX: i64 = 5;
 /// For how long they count.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
-/// The time between two codes.
+/// The time between two codes to the same address.
 pub const BETWEEN: Duration = Duration::from_secs(60);
-
-/// Digits of a code: with the tries that it has, nobody guesses one.
-const CODE_DIGITS: u32 = 8;
 
 /// What came of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +91,7 @@ pub async fn request_verification(
 fn code() -> Result<String, aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes)?;
-    let number = u64::from_ne_bytes(bytes) % 10_u64.pow(CODE_DIGITS);
-    Ok(format!("{number:0width$}", width = CODE_DIGITS as usize))
+    let number = u64::from_ne_bytes(bytes);
+    let digits = format!("{number:0CODE_DIGITS$}");
+    Ok(digits[digits.len() - CODE_DIGITS..].to_owned())
 }

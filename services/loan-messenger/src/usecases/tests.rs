@@ -204,7 +204,7 @@ async fn nothing_is_sent_to_an_address_before_it_is_verified(pool: PgPool) {
         [state("waiting", held), state("waiting", None)]
     );
     let backlog = store::queue::backlog(&pool).await.unwrap();
-    assert_eq!((backlog.waiting, backlog.held, backlog.oldest_at), (2, 1, None));
+    assert_eq!((backlog.waiting, backlog.held, backlog.oldest_mail_at), (2, 1, None));
     bench.verify(story.customer_id).await;
     bench.send_all().await;
     assert_eq!(bench.keys(), bench.ids(story.customer_id).await);

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod latency;
+mod messages;
 mod read_your_writes;
 mod rebuild;
 mod soak;
@@ -49,6 +50,9 @@ struct Arguments {
     /// Measures nothing but a rebuild of the read model with so many loans.
     #[arg(long, value_name = "LOANS", num_args = 0..=1, default_missing_value = "100000")]
     rebuild: Option<i64>,
+    /// Measures nothing but sending so many messages that have queued up.
+    #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "100000")]
+    messages: Option<i64>,
     /// Measures nothing but `./dev up`: without data, and again with them.
     #[arg(long)]
     up: bool,
@@ -116,6 +120,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if let Some(loans) = arguments.rebuild {
         settle(&client).await?;
         return rebuild::measure(&stack, &db, loans).await;
+    }
+    if let Some(messages) = arguments.messages {
+        settle(&client).await?;
+        return messages::measure(&mut stack, &client, &db, messages).await;
     }
     if arguments.soak.soak.is_some() {
         settle(&client).await?;

@@ -30,7 +30,10 @@ impl Replay<'_> {
             let right = self.right(&operation)?;
             for token in [right.token.clone(), self.scene.officer.clone()] {
                 let answer = self.client.get(&right.path, &token).await?;
-                self.answered(operation.id, 200, &answer, findings)?;
+                // Officers are not written to.
+                let wanted =
+                    if operation.id == "get_delivery" && token != right.token { 403 } else { 200 };
+                self.answered(operation.id, wanted, &answer, findings)?;
             }
             let answer = self.client.get(&right.path, &right.token).await?;
             let tag = answer.header("etag");
@@ -90,6 +93,7 @@ impl Replay<'_> {
                 self.answered("submit_loan_request", 201, &answer, findings)?;
             }
         }
+        self.delivery(findings).await?;
         let step = client.step(&scene.officer, &scene.repayment, "05").await?;
         self.answered("set_loan_status", 200, &step, findings)?;
 
@@ -118,6 +122,55 @@ impl Replay<'_> {
         self.answered("change_customer", 200, &changed, findings)?;
         let removed = client.delete("/customers/me", &token).await?;
         self.answered("remove_customer", 204, &removed, findings)
+    }
+
+    /// A web-hook comes, gets another secret and a code, and goes.
+    async fn delivery(&mut self, findings: &mut Findings) -> Result<()> {
+        let (client, token) = (self.client, self.scene.owner.token.as_str());
+        let path = "/loanMessengers/delivery";
+        let set = json!({ "url": "https://example.com/hooks/loans" });
+        let answer = client.post(&format!("{path}/webhook"), token, &set).await?;
+        self.answered("set_webhook", 201, &answer, findings)?;
+        let answer = client.post(&format!("{path}/webhook/secret"), token, &json!({})).await?;
+        self.answered("rotate_webhook_secret", 201, &answer, findings)?;
+        let ask = json!({ "channel": "webhook" });
+        for wanted in [202, 429] {
+            let answer = client.post(&format!("{path}/verifications"), token, &ask).await?;
+            self.answered("request_verification", wanted, &answer, findings)?;
+        }
+        let choose = json!({ "channel": "webhook" });
+        let answer = client.patch(path, token, &choose).await?;
+        self.answered("change_delivery", 200, &answer, findings)?;
+        let answer = client.get(path, token).await?;
+        self.answered("get_delivery", 200, &answer, findings)?;
+        let wrong = json!({ "channel": "webhook", "code": "00000000" });
+        let answer = client.post(&format!("{path}/confirmations"), token, &wrong).await?;
+        self.answered("confirm_address", 422, &answer, findings)?;
+        let none = json!({ "channel": "sms", "code": "12345678" });
+        let answer = client.post(&format!("{path}/confirmations"), token, &none).await?;
+        self.answered("confirm_address", 409, &answer, findings)?;
+        let choose = json!({ "channel": "sms" });
+        let answer = client.patch(path, token, &choose).await?;
+        self.answered("change_delivery", 409, &answer, findings)?;
+        let officer = self.scene.officer.as_str();
+        let answer = client.patch(path, officer, &choose).await?;
+        self.answered("change_delivery", 403, &answer, findings)?;
+        for (id, below, body) in [
+            ("set_webhook", "webhook", &set),
+            ("request_verification", "verifications", &ask),
+            ("confirm_address", "confirmations", &none),
+        ] {
+            let answer = client.post(&format!("{path}/{below}"), officer, body).await?;
+            self.answered(id, 403, &answer, findings)?;
+        }
+        for wanted in [204, 404] {
+            let answer = client.delete(&format!("{path}/webhook"), token).await?;
+            self.answered("remove_webhook", wanted, &answer, findings)?;
+        }
+        let answer = client.post(&format!("{path}/webhook/secret"), token, &json!({})).await?;
+        self.answered("rotate_webhook_secret", 404, &answer, findings)?;
+        let answer = client.post(&format!("{path}/verifications"), token, &ask).await?;
+        self.answered("request_verification", 409, &answer, findings)
     }
 
     /// The stream's events are entries; it has as many places as is said.
