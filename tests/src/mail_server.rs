@@ -28,6 +28,8 @@ pub enum Manner {
     CutAfterData,
     /// Takes it, so much later.
     Slow(Duration),
+    /// The same, when nobody waits for the answer any more.
+    Late(Duration),
 }
 
 /// A mail that was taken.
@@ -213,6 +215,11 @@ async fn talk(stream: TcpStream, state: &Shared) -> std::io::Result<()> {
                     Manner::Slow(pause) => {
                         tokio::time::sleep(pause).await;
                         keep(state, &to, text, true);
+                        say(&mut writer, "250 taken").await?;
+                    }
+                    Manner::Late(pause) => {
+                        tokio::time::sleep(pause).await;
+                        keep(state, &to, text, false);
                         say(&mut writer, "250 taken").await?;
                     }
                     _ => {

@@ -1,5 +1,6 @@
 //! The chart: linted, rendered for each of its values files, compared with what is committed, checked against the schemas
-//! of Kubernetes, and told wrong values, which it must refuse with a word about them.
+//! of Kubernetes, and told wrong values, which it must refuse with a word about them. Its alerts are tried as it renders
+//! them, for they have to be about one installation alone.
 
 use std::fs;
 use std::path::Path;
@@ -25,8 +26,38 @@ const RENDERED: [(&str, &str, &[&str]); 3] = [
     ),
 ];
 
+/// The alerts, their tests as the chart renders them, and where these look for them.
+const ALERTS: &str = "k8s/online-loan/files/alerts";
+const ALERTS_TEST: &str = "tests/kubernetes/alerts.test.yaml";
+const ALERTS_RENDERED: &str = "target/chart/alerts.yaml";
+
+/// What stands in every selector of the alerts; the chart puts its own namespace there.
+const PLACEHOLDER: &str = "namespace=~\".*\"";
+
+/// Values files with more values, and a part of what has to be rendered.
+const SAID: [(&str, &str, &str); 6] = [
+    ("", "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
+    ("", "settings.PUBLIC_URL=https://$(x)/", "value: \"https://$$(x)/\""),
+    (
+        "values-production.yaml",
+        "keda.enabled=true",
+        "authenticationRef: { name: online-loan-loan-auth-kafka }",
+    ),
+    ("values-production.yaml", "keda.enabled=true", "sasl: scram_sha512\n        tls: enable"),
+    (
+        "values-production.yaml",
+        "database.cloudNativePg.backup.serverName=online-loan-db-2",
+        "\"serverName\":\"online-loan-db-2\"",
+    ),
+    (
+        "values-production.yaml",
+        "database.cloudNativePg.recovery.source=before",
+        "recovery:\n      database: online_loan\n      owner: online_loan\n      source: before",
+    ),
+];
+
 /// Values that are wrong, and a part of what has to be said.
-const REFUSED: [(&str, &str); 24] = [
+const REFUSED: [(&str, &str); 32] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -57,6 +88,32 @@ const REFUSED: [(&str, &str); 24] = [
         "parts.loan-messenger.settings.MAIL_URL=smtp://mail.bank.example",
         "is not said here but by messages.mail.secretName",
     ),
+    (
+        "database.bundled.enabled=false,database.cloudNativePg.enabled=true",
+        "database.cloudNativePg.backup: where backups go",
+    ),
+    (
+        "database.bundled.enabled=false,database.cloudNativePg.enabled=true,\
+         database.cloudNativePg.backup.none=true,\
+         database.cloudNativePg.backup.objectStore.destinationPath=s3://backups",
+        "database.cloudNativePg.backup: objectStore, spec and none exclude each other",
+    ),
+    ("database.cloudNativePg.backup.schedule=0 2 * * *", "/database/cloudNativePg/backup/schedule"),
+    (
+        "database.cloudNativePg.backup.barmanObjectStore.destinationPath=s3://backups",
+        "additional properties 'barmanObjectStore' not allowed",
+    ),
+    ("keda.enabled=true", "keda: it asks Kafka from its own namespace"),
+    (
+        "keda.enabled=true,kafka.bundled.enabled=false,kafka.bootstrap=kafka:9093,\
+         kafka.securityProtocol=sasl_ssl,kafka.saslMechanism=PLAIN",
+        "keda: it logs in to Kafka as the pods do",
+    ),
+    ("settings.CONFIG_FILE=/tmp/x", "CONFIG_FILE is what the chart says itself"),
+    (
+        "monitoring.prometheusRule.runbookBase=docs/runbooks",
+        "/monitoring/prometheusRule/runbookBase",
+    ),
 ];
 
 /// What `kubectl apply -f k8s/quickstart.yaml` makes before all else.
@@ -84,7 +141,20 @@ pub(crate) fn check(root: &Path, write: bool) -> Result<Vec<String>> {
         }
         match helm(root, &[&template("online-loan")[..], &arguments, without].concat())? {
             Err(said) => findings.push(format!("{CHART} with {values:?}: {said}")),
-            Ok(rendered) => compare(root, committed, &rendered, write, &mut findings)?,
+            Ok(rendered) => {
+                findings.extend(versioned(&rendered));
+                compare(root, committed, &rendered, write, &mut findings)?;
+            }
+        }
+    }
+    for (values, set, told) in SAID {
+        let file = format!("{CHART}/{values}");
+        let arguments = if values.is_empty() { vec![] } else { vec!["-f", &file] };
+        let all = [&template("online-loan")[..], &arguments, &["--set", set]].concat();
+        match helm(root, &all)? {
+            Ok(rendered) if rendered.contains(told) => {}
+            Ok(_) => findings.push(format!("{set} is rendered without {told:?}")),
+            Err(said) => findings.push(format!("{set} is refused: {said}")),
         }
     }
     for (wrong, told) in REFUSED {
@@ -96,7 +166,108 @@ pub(crate) fn check(root: &Path, write: bool) -> Result<Vec<String>> {
             Err(_) => {}
         }
     }
+    alerts(root, &mut findings)?;
     Ok(findings)
+}
+
+/// Pods that would begin anew, the one PostgreSQL among them, because the chart has another version and nothing else is
+/// other.
+fn versioned(rendered: &str) -> Option<String> {
+    let label = "helm.sh/chart:";
+    let is_of_a_pod =
+        |line: &str| line.trim_start().starts_with(label) && line.starts_with("     ");
+    let line = rendered.lines().position(is_of_a_pod)?;
+    Some(format!("{CHART}: line {} of what is rendered has {label} in a pod's labels", line + 1))
+}
+
+/// The alerts, as they are and as they are rendered.
+fn alerts(root: &Path, findings: &mut Vec<String>) -> Result<()> {
+    for file in crate::layout::files(&root.join(ALERTS), &["yaml"])? {
+        if !file.parent().is_some_and(|folder| folder.ends_with("tests")) {
+            let text = fs::read_to_string(&file)?;
+            findings.extend(unbound(&text).into_iter().map(|line| {
+                format!("{}: {line:?} has a selector without {PLACEHOLDER}", file.display())
+            }));
+        }
+    }
+    let production = format!("{CHART}/values-production.yaml");
+    let wanted = ["-f", &production, "--show-only", "templates/monitoring.yaml"];
+    let rendered = match helm(root, &[&template("online-loan")[..], &wanted].concat())? {
+        Ok(rendered) => rendered,
+        Err(said) => {
+            findings.push(format!("{CHART}: templates/monitoring.yaml: {said}"));
+            return Ok(());
+        }
+    };
+    let rule = rendered.split("\n---\n").find(|one| one.contains("kind: PrometheusRule"));
+    let Some((_, groups)) = rule.and_then(|rule| rule.split_once("\nspec:\n")) else {
+        findings.push(format!("{CHART}: no PrometheusRule is rendered"));
+        return Ok(());
+    };
+    if groups.contains("namespace=~") {
+        findings.push(format!("{CHART}: the alerts are rendered without the namespace"));
+    }
+    let lines =
+        groups.lines().map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned() + "\n");
+    let path = root.join(ALERTS_RENDERED);
+    fs::create_dir_all(path.parent().unwrap_or(root))?;
+    fs::write(&path, lines.collect::<String>())?;
+    for (what, file) in [("check", ALERTS_RENDERED), ("test", ALERTS_TEST)] {
+        let arguments = [what, "rules", file];
+        let output = match Command::new("promtool").args(arguments).current_dir(root).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                println!(
+                    "chart: the alerts are not tried as they are rendered: promtool is not there"
+                );
+                return Ok(());
+            }
+            output => output.context("promtool")?,
+        };
+        if !output.status.success() {
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            findings.push(format!("promtool {}:\n{said}", arguments.join(" ")));
+        }
+    }
+    Ok(())
+}
+
+/// Lines of expressions that look at series without asking whose they are.
+fn unbound(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    // How far `expr:` is indented, while its lines go on.
+    let mut expr_indent = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let begun = line.trim_start().strip_prefix("expr:");
+        if begun.is_some() {
+            expr_indent = Some(indent);
+        } else if expr_indent.is_none_or(|start| indent <= start) {
+            expr_indent = None;
+            continue;
+        }
+        if is_unbound(begun.unwrap_or(line)) {
+            found.push(line.trim());
+        }
+    }
+    found
+}
+
+fn is_unbound(line: &str) -> bool {
+    // Braces in texts are those of regular expressions.
+    let outside: String = line.split('"').step_by(2).collect();
+    let is_bare = |(at, word): (usize, &str)| {
+        let behind = outside[at + word.len()..].trim_start();
+        (word == "up" || word.contains(['_', ':']))
+            && !word.starts_with("group_")
+            && !word.starts_with(|c: char| c.is_ascii_digit())
+            && !behind.starts_with(['(', '{', '='])
+    };
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let words = outside.split(|c| !is_of_word(c)).filter(|word| !word.is_empty());
+    let place = |word: &'_ str| word.as_ptr() as usize - outside.as_ptr() as usize;
+    outside.matches('{').count() != line.matches(PLACEHOLDER).count()
+        || words.map(|word| (place(word), word)).any(is_bare)
 }
 
 fn template(release: &str) -> [&str; 7] {
@@ -170,4 +341,34 @@ fn helm(root: &Path, arguments: &[&str]) -> Result<std::result::Result<String, S
         return Ok(Ok(text(output.stdout)));
     }
     Ok(Err(text([output.stdout, output.stderr].concat()).replace('\n', " ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_that_may_be_a_strangers_is_found() {
+        let bound = r#"
+        expr: |
+          sum by (namespace, job) (rate(notes_total{namespace=~".*",kind=~"a{2}"}[5m]))
+          / on (namespace) group_left () slo:notes{namespace=~".*"} > 14.4 * 1e-3
+          or absent(up{namespace=~".*"})
+        for: 1m
+        description: notes_total is too much
+"#;
+        assert_eq!(unbound(bound), [""; 0]);
+        let first = bound.replace(r#"notes_total{namespace=~".*",kind"#, "notes_total{kind");
+        assert_eq!(unbound(&first).len(), 1);
+        assert!(unbound(&first)[0].contains("notes_total{kind"));
+        let bare = bound.replace(r#"up{namespace=~".*"}"#, "up");
+        assert_eq!(unbound(&bare), ["or absent(up)"]);
+        assert_eq!(unbound("  expr: notes:rate5m > 1\n"), ["expr: notes:rate5m > 1"]);
+    }
+
+    #[test]
+    fn a_version_in_the_labels_of_a_pod_is_found() {
+        assert_eq!(versioned("metadata:\n  labels:\n    helm.sh/chart: a-1\n"), None);
+        assert!(versioned("    metadata:\n      labels:\n        helm.sh/chart: a-1\n").is_some());
+    }
 }

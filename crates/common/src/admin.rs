@@ -30,7 +30,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions as _, PgPool};
+use tokio::sync::Mutex;
 
 /// The database answers a readiness probe within this time or counts as away.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,6 +45,9 @@ pub struct Readiness {
     started: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
     pool: Arc<OnceLock<PgPool>>,
+    /// The probe's own connection: that all of the pool's are busy is no reason to be
+    /// sent nothing any more.
+    own: Arc<Mutex<Option<PgConnection>>>,
 }
 
 impl Readiness {
@@ -76,11 +81,22 @@ impl Readiness {
             return Some("starting");
         }
         let pool = self.pool.get()?;
-        let answer = sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(pool);
-        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
-            Ok(Ok(_)) => None,
+        match tokio::time::timeout(PROBE_TIMEOUT, self.ask(pool)).await {
+            Ok(Ok(())) => None,
             Ok(Err(_)) | Err(_) => Some("database"),
         }
+    }
+
+    /// Asks the database anything. A connection that did not answer is not used again.
+    async fn ask(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let mut own = self.own.lock().await;
+        let mut connection = match own.take() {
+            Some(connection) => connection,
+            None => pool.connect_options().connect().await?,
+        };
+        sqlx::query("SELECT 1").execute(&mut connection).await?;
+        *own = Some(connection);
+        Ok(())
     }
 }
 

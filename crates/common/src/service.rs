@@ -112,8 +112,10 @@ pub fn run<A: App>() -> ExitCode {
         eprintln!("error: DATABASE_URL is not an address of a PostgreSQL database");
         return ExitCode::from(2);
     }
+    // What only brings the tables up to date has no way to Kafka, and needs none.
     let broker = match crate::kafka::Broker::try_of(&settings) {
-        Ok(broker) => broker,
+        Ok(broker) => Some(broker),
+        Err(_) if settings.migrate_only => None,
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(2);
@@ -127,10 +129,10 @@ pub fn run<A: App>() -> ExitCode {
         }
     };
     let life = async {
-        if settings.migrate_only {
-            return start::migrate_only::<A>(&settings).await;
+        match broker.filter(|_| !settings.migrate_only) {
+            Some(broker) => start::run::<A>(config, settings, broker).await,
+            None => start::migrate_only::<A>(&settings).await,
         }
-        start::run::<A>(config, settings, broker).await
     };
     let code = match runtime.block_on(life) {
         Ok(code) => code,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use events::Language;
-use events::codes::{DeliveryState, MessageKind};
+use events::codes::{Channel, DeliveryState, MessageKind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -52,6 +52,12 @@ enum Command {
         /// Since when, as 2026-11-21T08:00:00Z.
         #[arg(long, value_parser = time_of)]
         since: OffsetDateTime,
+        /// Only those that were to go by this channel: mail, sms, webhook.
+        #[arg(long)]
+        channel: Option<Channel>,
+        /// Only those that did not go for this reason, as `list` shows it.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// What messages look like, of a made-up loan.
     Preview {
@@ -155,7 +161,14 @@ pub(crate) async fn messages(
                 say_again(ids, &resent)?;
             }
         }
-        Command::Recover { since } => recover(messenger, since).await?,
+        Command::Recover { since, channel, reason } => {
+            let until = common::clock::Clock::system().now();
+            let body = json!({
+                "since": since.format(&Rfc3339)?, "until": until.format(&Rfc3339)?,
+                "channel": channel, "reason": reason,
+            });
+            recover(messenger, &body).await?;
+        }
         Command::Preview { kind, language, form } => {
             preview(messenger, kind, language, form).await?;
         }
@@ -215,12 +228,10 @@ async fn show(messenger: &AdminApi, id: Uuid) -> anyhow::Result<()> {
 }
 
 /// Goes on until nothing is left.
-async fn recover(messenger: &AdminApi, since: OffsetDateTime) -> anyhow::Result<()> {
-    let until = common::clock::Clock::system().now();
-    let body = json!({ "since": since.format(&Rfc3339)?, "until": until.format(&Rfc3339)? });
+async fn recover(messenger: &AdminApi, body: &serde_json::Value) -> anyhow::Result<()> {
     let mut count = 0;
     loop {
-        let resent: Resent = messenger.post("/admin/deliveries/recover", &body).await?;
+        let resent: Resent = messenger.post("/admin/deliveries/recover", body).await?;
         count += resent.message_ids.len();
         if resent.message_ids.is_empty() {
             break;

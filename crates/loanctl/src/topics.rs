@@ -76,7 +76,13 @@ pub(crate) async fn topics(kafka: &Broker, arguments: Arguments) -> anyhow::Resu
     let admin: AdminClient<DefaultClientContext> = client(kafka).create()?;
     match arguments.command {
         Command::List => {}
-        Command::Create(wanted) => create(&admin, &wanted).await?,
+        Command::Create(wanted) => {
+            create(&admin, &wanted).await?;
+            // What differs is said, and is no failure of making what was not there: this
+            // runs before every upgrade.
+            list(kafka, &admin).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Forget { all_events } => {
             forget::forget(kafka, &admin, all_events).await?;
             return Ok(ExitCode::SUCCESS);

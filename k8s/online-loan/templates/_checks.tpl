@@ -7,6 +7,14 @@
 {{- if and .Values.secrets.create (not $database.address) (not $database.bundled.enabled) (not $database.cloudNativePg.enabled) -}}
 {{- fail "database.address: where PostgreSQL is, HOST:PORT, because neither bundled nor cloudNativePg is enabled and secrets.create makes the services' DATABASE_URL of it" -}}
 {{- end -}}
+{{- $backup := $database.cloudNativePg.backup -}}
+{{- $places := list (hasKey $backup.objectStore "destinationPath") (hasKey $backup.spec "barmanObjectStore" | or (hasKey $backup.spec "volumeSnapshot")) -}}
+{{- if and $database.cloudNativePg.enabled (not $backup.none) (not (has true $places)) -}}
+{{- fail "database.cloudNativePg.backup: where backups go, objectStore.destinationPath or spec.barmanObjectStore or spec.volumeSnapshot; or none: true, and nothing can ever be restored" -}}
+{{- end -}}
+{{- if and $database.cloudNativePg.enabled (or (and $backup.none (has true $places)) (not (has false $places))) -}}
+{{- fail "database.cloudNativePg.backup: objectStore, spec and none exclude each other; choose one" -}}
+{{- end -}}
 {{- if and .Values.kafka.bundled.enabled .Values.kafka.strimzi.enabled -}}
 {{- fail "kafka: bundled and strimzi are both enabled; choose one" -}}
 {{- end -}}
@@ -19,6 +27,12 @@
 {{- end -}}
 {{- if and .Values.kafka.strimzi.enabled (or (ne .Values.kafka.securityProtocol "sasl_ssl") (ne .Values.kafka.saslMechanism "SCRAM-SHA-512")) -}}
 {{- fail "kafka.strimzi: its listener wants securityProtocol sasl_ssl and saslMechanism SCRAM-SHA-512" -}}
+{{- end -}}
+{{- if and .Values.keda.enabled .Values.kafka.bundled.enabled -}}
+{{- fail "keda: it asks Kafka from its own namespace, and the bundled one lets nobody in from there" -}}
+{{- end -}}
+{{- if and .Values.keda.enabled (not $isPlain) (not .Values.kafka.credentials.secretName) (not .Values.kafka.strimzi.enabled) -}}
+{{- fail "keda: it logs in to Kafka as the pods do, so kafka.credentials.secretName has to say how" -}}
 {{- end -}}
 {{- if gt (int .Values.kafka.topics.minInsyncReplicas) (int .Values.kafka.topics.replicationFactor) -}}
 {{- fail "kafka.topics.minInsyncReplicas: more than replicationFactor, and so nothing could be sent" -}}
@@ -42,6 +56,12 @@
 {{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
 {{- $scaling := (include "online-loan.values" (list $ $part) | fromYaml).autoscaling -}}
+{{- $own := include "online-loan.settings" (list $ $part) | fromYaml -}}
+{{- range $setting := splitList " " (include "online-loan.ownSettings" $) -}}
+{{- if hasKey $own $setting -}}
+{{- fail (printf "%s: settings: %s is what the chart says itself" $part $setting) -}}
+{{- end -}}
+{{- end -}}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
 {{- fail (printf "%s: autoscaling.minReplicas is more than maxReplicas" $part) -}}
 {{- end -}}

@@ -1,6 +1,7 @@
-{{/* (list $ arguments): a pod that runs loanctl, without what a Deployment or a Job puts around it. */}}
+{{/* (dict "root" $ "arguments" (list …)): a pod that runs loanctl, without what a Deployment or a Job puts around it. It has what it needs:
+`secret` and `key`, the one credential that it shows, under that key's name; `kafka`, the way to Kafka. */}}
 {{- define "online-loan.loanctlPod" -}}
-{{- $ := index . 0 -}}
+{{- $ := .root -}}
 serviceAccountName: {{ include "online-loan.name" $ }}-operator
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -11,19 +12,40 @@ containers:
   - name: loanctl
     image: {{ include "online-loan.image" (list $ "loanctl") }}
     imagePullPolicy: {{ $.Values.image.pullPolicy }}
-    args: {{ toJson (index . 1) }}
+    args: {{ toJson .arguments }}
     env:
-      {{- include "online-loan.operatorEnvironment" $ | nindent 6 }}
-      {{- include "online-loan.kafkaLogin" (list $ "operator") | nindent 6 }}
+      {{- include "online-loan.operatorEnvironment" $ | trim | nindent 6 }}
+      {{- if .key }}
+      - { name: ADMIN_CREDENTIAL_FILE, value: /run/secrets/{{ .key }} }
+      {{- end }}
+      {{- if .kafka }}
+      {{- range $setting, $value := include "online-loan.kafkaSettings" $ | fromYaml }}
+      - { name: {{ $setting }}, value: {{ $value | quote }} }
+      {{- end }}
+      {{- with include "online-loan.kafkaLogin" (list $ "operator") | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- end }}
     resources:
       {{- toYaml $.Values.operator.resources | nindent 6 }}
     securityContext:
       {{- include "online-loan.containerSecurity" $ | nindent 6 }}
+{{- $authority := and .kafka (include "online-loan.kafkaAuthority" $) }}
+{{- if or .key $authority }}
     volumeMounts:
+      {{- if .key }}
       - { name: secrets, mountPath: /run/secrets, readOnly: true }
-      {{- include "online-loan.kafkaMount" $ | nindent 6 }}
+      {{- end }}
+      {{- if $authority }}
+      {{- include "online-loan.kafkaMount" $ | trim | nindent 6 }}
+      {{- end }}
 volumes:
+  {{- if .key }}
   - name: secrets
-    secret: { secretName: {{ include "online-loan.secret" (list $ "operator") }} }
-  {{- include "online-loan.kafkaVolume" $ | nindent 2 }}
+    secret: { secretName: {{ .secret }}, items: [{ key: {{ .key }}, path: {{ .key }} }] }
+  {{- end }}
+  {{- if $authority }}
+  {{- include "online-loan.kafkaVolume" $ | trim | nindent 2 }}
+  {{- end }}
+{{- end }}
 {{- end -}}

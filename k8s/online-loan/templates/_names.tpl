@@ -39,6 +39,13 @@ app.kubernetes.io/managed-by: {{ $.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version }}
 {{- end -}}
 
+{{/* (list $ part): of pods, and of what helm can't change in place. Without versions: a new one of the chart alone is no reason to
+begin any pod anew, least of all the one PostgreSQL. */}}
+{{- define "online-loan.podLabels" -}}
+{{ include "online-loan.selector" . }}
+app.kubernetes.io/part-of: online-loan
+{{- end -}}
+
 {{/* (list $ part): what a part has, its own values over everybody's. */}}
 {{- define "online-loan.values" -}}
 {{- $ := index . 0 -}}
@@ -57,6 +64,11 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version }}
 {{- index $.Values.secrets.names (index . 1) | default (printf "%s-%s" (include "online-loan.name" $) (index . 1)) -}}
 {{- end -}}
 
+{{/* The Secret that has accounts-credential: the operator's, unless it has one of its own. */}}
+{{- define "online-loan.accountsSecret" -}}
+{{- .Values.secrets.names.accounts | default (include "online-loan.secret" (list . "operator")) -}}
+{{- end -}}
+
 {{- define "online-loan.url" -}}
 http://{{ include "online-loan.name" (index . 0) }}-{{ index . 1 }}:8080
 {{- end -}}
@@ -72,6 +84,13 @@ http://{{ include "online-loan.name" (index . 0) }}-{{ index . 1 }}:8080
 {{- if .Values.kafka.bootstrap -}}{{ .Values.kafka.bootstrap }}
 {{- else if .Values.kafka.strimzi.enabled -}}{{ include "online-loan.name" . }}-kafka-bootstrap:9093
 {{- else -}}{{ include "online-loan.name" . }}-kafka:9092
+{{- end -}}
+{{- end -}}
+
+{{/* The same from another namespace, which knows no short names. */}}
+{{- define "online-loan.kafkaBootstrapQualified" -}}
+{{- if .Values.kafka.bootstrap -}}{{ .Values.kafka.bootstrap }}
+{{- else -}}{{ include "online-loan.name" . }}-kafka-bootstrap.{{ .Release.Namespace }}.svc:9093
 {{- end -}}
 {{- end -}}
 

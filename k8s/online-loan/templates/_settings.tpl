@@ -1,4 +1,7 @@
-{{/* What each part is told, by the names of its environment. Whatever is not secret: a ConfigMap. */}}
+{{/* What each part is told, by the names of its environment: whatever is not secret. It stands in the pod's own description and in no
+ConfigMap, so that each revision has its settings: an old pod that begins anew in the middle of an upgrade has its own, and a
+rollback takes them back with the image. (A ConfigMap with its hash in its name does not do: helm takes it away while old pods need
+it, and if it is to keep it, `helm rollback` refuses to take it up again.) */}}
 
 {{- define "online-loan.kafkaSettings" -}}
 KAFKA_BOOTSTRAP: {{ include "online-loan.kafkaBootstrap" . | quote }}
@@ -70,15 +73,23 @@ KAFKA_CA_FILE: /run/kafka/ca.crt
 {{- mergeOverwrite $settings $own.settings | toYaml -}}
 {{- end -}}
 
-{{/* What opens the admin ports, and where they are: for loanctl. */}}
-{{- define "online-loan.operatorEnvironment" -}}
-{{- range $setting, $value := include "online-loan.kafkaSettings" . | fromYaml }}
-- { name: {{ $setting }}, value: {{ $value | quote }} }
+{{/* (list $ part): the same as `env` of a container. Kubernetes would look for a variable in $(…). */}}
+{{- define "online-loan.environment" -}}
+{{- range $setting, $value := include "online-loan.settings" . | fromYaml }}
+- { name: {{ $setting }}, value: {{ $value | toString | replace "$(" "$$(" | quote }} }
 {{- end }}
+{{- end -}}
+
+{{/* What the chart says itself, in every pod. */}}
+{{- define "online-loan.ownSettings" -}}
+CONFIG_FILE POD_NAME OTEL_RESOURCE_ATTRIBUTES
+{{- end -}}
+
+{{/* Where the admin ports are: for loanctl. */}}
+{{- define "online-loan.operatorEnvironment" -}}
 {{- range $setting, $part := dict "REQUEST" "loan-request" "AUTH" "loan-auth" "MANAGER" "loan-manager" "MESSENGER" "loan-messenger" "STATUS" "loan-status" "GATEWAY" "gateway" }}
 - { name: {{ $setting }}_ADMIN_URL, value: "http://{{ include "online-loan.name" $ }}-{{ $part }}-admin:9090" }
 {{- end }}
-- { name: ADMIN_CREDENTIAL_FILE, value: /run/secrets/admin-credential }
 - { name: GATEWAY_URL, value: "{{ include "online-loan.url" (list . "gateway") }}" }
 {{- end -}}
 

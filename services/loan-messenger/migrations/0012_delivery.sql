@@ -44,7 +44,11 @@ CREATE TABLE verification (
     id          uuid        PRIMARY KEY,
     customer_id uuid        NOT NULL,
     channel     text        NOT NULL CHECK (channel IN ('mail', 'sms', 'webhook')),
+    -- Empty, as the code, once the customer was removed; the row stays for its day.
     address     text        NOT NULL,
+    -- SHA-256 of the mailbox, telephone or host that it comes down to, however it was
+    -- written: what codes are counted by.
+    address_key bytea       NOT NULL,
     code        text        NOT NULL,
     -- Wrong codes that were tried.
     tries       integer     NOT NULL DEFAULT 0,
@@ -56,11 +60,11 @@ CREATE TABLE verification (
     attempts    integer     NOT NULL DEFAULT 0,
     sent_at     timestamptz
 );
-CREATE INDEX verification_due ON verification (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX verification_due ON verification (channel, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX verification_of_customer ON verification (customer_id, channel, created_at);
 -- How many codes an address got is asked before the next: nobody's mailbox is
 -- filled by strangers who register with it.
-CREATE INDEX verification_of_address ON verification (address, created_at);
+CREATE INDEX verification_of_address ON verification (address_key, created_at);
 CREATE INDEX verification_created ON verification (created_at);
 
 -- What is to be sent, written together with the message: the intent before the act.
@@ -97,14 +101,18 @@ CREATE TABLE turn (
     customer_id uuid        PRIMARY KEY,
     -- The channel whose workers look after it.
     lane        text        NOT NULL CHECK (lane IN ('mail', 'sms', 'webhook')),
-    -- When to look at it. Whoever takes it moves this behind the time that sending may
-    -- take, so that it comes back by itself if they die.
+    -- When to look at it.
     due_at      timestamptz NOT NULL,
+    -- Until then somebody sends; if they die it comes back by itself. Nothing but the end
+    -- of sending ends it earlier.
+    leased_until timestamptz,
     -- Nothing can be sent until the customer does something (a verified address).
     held        boolean     NOT NULL DEFAULT false,
-    -- When the message that it is about was written.
-    since       timestamptz NOT NULL
-);
+    -- Since when the message that it is about waits for us: when it was written, or when
+    -- it was held no longer.
+    since       timestamptz NOT NULL,
+    released_at timestamptz
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX turn_due ON turn (lane, due_at);
 -- The age of the oldest unsent message is asked every few seconds.
 CREATE INDEX turn_since ON turn (lane, since) WHERE NOT held;
@@ -117,7 +125,7 @@ CREATE TABLE attempt (
     channel    text        NOT NULL,
     begun_at   timestamptz NOT NULL,
     ended_at   timestamptz,
-    outcome    text        CHECK (outcome IN ('sent', 'failed', 'refused')),
+    outcome    text        CHECK (outcome IN ('sent', 'failed', 'refused', 'abandoned')),
     -- The other side's code; never its words, which may quote an address.
     detail     text,
     PRIMARY KEY (message_id, number)

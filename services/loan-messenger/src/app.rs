@@ -30,9 +30,11 @@ impl common::service::App for App {
             rules,
             ways: Arc::new(ways),
             circuits: config.delivery.circuits(),
+            code_circuits: config.delivery.circuits(),
             shutdown: ctx.shutdown,
         };
         let figures = config.deliver();
+        let codes = |channel| Box::pin(send_codes(office.clone(), channel, figures.poll));
         let lane = |channel| Box::pin(deliver(office.clone(), channel, figures));
         let admin = admin::Admin { db: ctx.db.clone(), clock: ctx.clock.clone(), rules };
         let api = http::Api { db: ctx.db, clock: ctx.clock.clone(), rules };
@@ -45,7 +47,9 @@ impl common::service::App for App {
                 ("deliver_mail", lane(Channel::Mail)),
                 ("deliver_sms", lane(Channel::Sms)),
                 ("deliver_webhook", lane(Channel::Webhook)),
-                ("send_codes", Box::pin(send_codes(office.clone(), figures.poll))),
+                ("send_mail_codes", codes(Channel::Mail)),
+                ("send_sms_codes", codes(Channel::Sms)),
+                ("send_webhook_codes", codes(Channel::Webhook)),
                 ("watch_queue", Box::pin(watch_queue(office, config.watch_queue()))),
             ],
         })

@@ -15,7 +15,7 @@ use url::Url;
 use crate::clients::circuits::{Circuits, Places};
 use crate::clients::mail_drop::MailDrop;
 use crate::clients::sms::Sms;
-use crate::clients::smtp::Smtp;
+use crate::clients::smtp::{Patience, Smtp};
 use crate::clients::webhook::{self, Webhook};
 use crate::clients::{Way, Ways, standard_webhooks};
 use crate::domain::delivery::Retry;
@@ -83,6 +83,12 @@ pub struct DeliverySettings {
     #[arg(long, env = "DELIVERY_TIMEOUT_SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60))]
     pub delivery_timeout_seconds: u64,
+
+    /// How long a mail server may think about a mail that it has got whole, in seconds.
+    /// Whoever gives up before it does sends the mail once more.
+    #[arg(long, env = "DELIVERY_BODY_SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub delivery_body_seconds: u64,
 
     /// Messages of a channel on their way at once, in one instance.
     #[arg(long, env = "DELIVERY_CONCURRENCY_MAX", default_value_t = 16,
@@ -184,10 +190,11 @@ impl Config {
             let drop = MailDrop::try_new(&folder, from, clock.clone());
             return Ok(Box::new(drop.context("MAIL_URL: the folder can't be made")?));
         }
-        let connections = self.delivery.delivery_concurrency_max;
-        // Not the error's text: it may quote the address, which holds a password.
-        let smtp = Smtp::try_new(url, from, connections, timeout, clock.clone());
-        Ok(Box::new(smtp.ok().context("MAIL_URL is neither smtps://…, smtp://… nor file:///…")?))
+        let connections = self.delivery.delivery_concurrency_max as usize;
+        let body = Duration::from_secs(self.delivery.delivery_body_seconds);
+        let patience = Patience { talk: timeout, body };
+        let smtp = Smtp::try_new(url, from, connections, patience, clock.clone());
+        Ok(Box::new(smtp.map_err(|error| anyhow::anyhow!("MAIL_URL {error}"))?))
     }
 
     fn allows_any_webhook(&self) -> bool {
@@ -208,6 +215,7 @@ impl Config {
                 wish_max: WISH_MAX,
             },
             timeout: Duration::from_secs(delivery.delivery_timeout_seconds),
+            body: Duration::from_secs(delivery.delivery_body_seconds),
             code_good_for: Duration::from_secs(delivery.verification_minutes * 60),
             allows_any_webhook: self.allows_any_webhook(),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use common::db::Retryable;
 use common::problem::Problem;
 
 /// Why something was not shown.
@@ -45,6 +46,12 @@ pub enum Error {
     /// The database did not do it.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl Retryable for Error {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_retryable())
+    }
 }
 
 impl From<Error> for Problem {

@@ -30,3 +30,4 @@ mod secrets_scan;
 mod shutdown;
 mod tokens;
 mod traces;
+mod versions;

@@ -4,6 +4,8 @@ use axum::body::Body;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tower::ServiceExt as _;
 
+use sqlx::postgres::PgPoolOptions;
+
 use super::*;
 
 async fn ask(readiness: &Readiness, path: &str) -> (u16, String) {
@@ -28,10 +30,20 @@ async fn ready_between_start_and_end_while_the_database_answers(pool: PgPool) {
     readiness.set_draining();
     assert_eq!(ask(&readiness, "/readyz").await.0, 503);
 
+    // That all connections of the pool are busy is no reason to be sent nothing.
     let readiness = Readiness::new();
     readiness.set_pool(pool.clone());
     readiness.set_started();
-    pool.close().await;
+    let mut busy = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        busy.push(pool.acquire().await.unwrap());
+    }
+    assert_eq!(ask(&readiness, "/readyz").await.0, 200);
+
+    let readiness = Readiness::new();
+    let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
+    readiness.set_pool(PgPoolOptions::new().connect_lazy(nowhere).unwrap());
+    readiness.set_started();
     let (status, body) = ask(&readiness, "/readyz").await;
     assert_eq!(status, 503);
     assert!(body.contains("database"), "{body}");

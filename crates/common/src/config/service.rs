@@ -43,8 +43,8 @@ pub struct ServiceSettings {
     #[arg(long, env = "DATABASE_URL", required = true, hide_env_values = true)]
     pub database_url: Secret,
 
-    /// Connections to the database at most, beside the relay's one. 16 keeps the five
-    /// services below PostgreSQL's usual 100 with one instance each (85); with
+    /// Connections to the database at most, beside the relay's one and the
+    /// readiness probe's. 16 keeps the five services below PostgreSQL's usual 100 with one instance each (90); with
     /// more instances PostgreSQL's `max_connections` must follow.
     #[arg(long, env = "DATABASE_POOL_MAX", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1_000))]

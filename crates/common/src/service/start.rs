@@ -1,5 +1,6 @@
 //! From nothing to a running service.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +11,7 @@ use axum::Router;
 use axum::middleware::{Next, from_fn};
 use http::{HeaderValue, header};
 use sqlx::ConnectOptions as _;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections to other services are closed well before their end closes
 /// them: a request must not be sent into a connection that is just going away.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(crate::http::HEADER_READ_SECONDS / 2);
+
+/// How long a migration waits for a lock before it begins anew.
+const LOCK_WAIT: &str = "3s";
 
 /// Connections to the admin port at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -180,9 +184,17 @@ async fn connected(settings: &ServiceSettings) -> Db {
 /// Brings the tables up to date. Several instances may start at once: sqlx lets
 /// one of them work at a time.
 async fn migrated(settings: &ServiceSettings, migrations: &Migrator) -> anyhow::Result<()> {
-    // A migration may take longer than a request, and waits for the others.
-    let options =
-        db::connect_options(settings)?.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+    // A migration may take longer than a request. It waits for a lock only shortly, and
+    // then again: whoever stands behind it in the queue for a table waits as well.
+    let options = db::connect_options(settings)?
+        .options([("statement_timeout", "0"), ("lock_timeout", LOCK_WAIT)]);
+    // A newer version has been here, and goes back or stands beside this one: its
+    // migrations only add (expand, then contract), and are none of our business.
+    let migrations = Migrator {
+        migrations: Cow::Owned(migrations.migrations.to_vec()),
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    };
     loop {
         let outcome = async {
             let mut connection = options.connect().await?;
@@ -190,7 +202,9 @@ async fn migrated(settings: &ServiceSettings, migrations: &Migrator) -> anyhow::
         };
         match outcome.await {
             Ok(()) => return Ok(()),
-            Err(sqlx::migrate::MigrateError::Execute(error)) if db::is_infrastructure(&error) => {
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+                if db::is_infrastructure(&error) =>
+            {
                 tracing::warn!(error = %db::described(&error), "the migration starts again");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }

@@ -15,6 +15,9 @@ const MODE: u32 = 0o444;
 /// The file that is written last of all.
 const LAST_FILE: &str = "superuser-password";
 
+/// The file that is there while not all of them are.
+const UNFINISHED: &str = "unfinished";
+
 /// Makes them below `directory`; false if they are there.
 pub(super) fn keep(directory: &Path, create: &Create) -> anyhow::Result<bool> {
     if directory.join(LAST).join(LAST_FILE).exists() {
@@ -26,11 +29,22 @@ pub(super) fn keep(directory: &Path, create: &Create) -> anyhow::Result<bool> {
         }
         return Ok(false);
     }
+    let unfinished = directory.join(LAST).join(UNFINISHED);
+    let is_used = |name: &str| {
+        std::fs::read_dir(directory.join(name)).is_ok_and(|mut files| files.next().is_some())
+    };
+    if !unfinished.exists() && part_names().any(is_used) {
+        // What the others hold is in use: nothing is made over it.
+        return gone(&directory.join(LAST).join(LAST_FILE).display().to_string());
+    }
+    write(&unfinished, "")?;
     for part in create.parts()? {
         for (name, content) in part.files {
             write(&directory.join(part.name).join(name), &content)?;
         }
     }
+    std::fs::remove_file(&unfinished)
+        .with_context(|| format!("cannot remove {}", unfinished.display()))?;
     Ok(true)
 }
 
@@ -104,7 +118,12 @@ mod tests {
         made(folder.path()).unwrap();
         let before = read(folder.path(), "loan-auth/settings.toml");
         std::fs::remove_file(folder.path().join("postgres/superuser-password")).unwrap();
+        let error = made(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("superuser-password is gone"), "{error}");
+        assert_eq!(read(folder.path(), "loan-auth/settings.toml"), before, "it is in use");
+        std::fs::write(folder.path().join("postgres/unfinished"), "").unwrap();
         assert!(made(folder.path()).unwrap(), "nobody has seen them");
+        assert!(!folder.path().join("postgres/unfinished").exists());
         assert_ne!(read(folder.path(), "loan-auth/settings.toml"), before);
         std::fs::remove_dir_all(folder.path().join("loan-status")).unwrap();
         let error = made(folder.path()).unwrap_err().to_string();

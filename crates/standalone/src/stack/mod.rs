@@ -19,6 +19,7 @@ use crate::broker_process::{Broker, BrokerProcessSettings, topics};
 use crate::net::PortBlock;
 use crate::postgres::{Database, Postgres};
 use crate::process::Launch;
+use crate::secrets::Secrets;
 use crate::services::Service;
 use crate::wiring::{Ports, Wiring};
 use database::OwnDatabase;
@@ -157,6 +158,17 @@ impl Stack {
     /// From now on processes are started from this folder: another version.
     pub fn set_bin_dir(&mut self, folder: impl Into<PathBuf>) {
         self.bin_dir = folder.into();
+    }
+
+    /// From now on processes of this service are started with another value.
+    pub fn set_env(&mut self, service: Service, name: &str, value: &str) {
+        self.settings.push((Some(service), name.to_owned(), value.to_owned()));
+    }
+
+    /// The credentials and keys that it was started with.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.wiring.secrets
     }
 
     /// Starts one more process of a service, on ports of its own; it is the

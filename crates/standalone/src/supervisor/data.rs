@@ -39,7 +39,7 @@ pub struct State {
 }
 
 /// All that there may be in it; what ends in `new` was left unfinished.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "broker",
     "lock",
     "logs",
@@ -48,6 +48,7 @@ const OURS: [&str; 8] = [
     "secrets.new",
     "state.json",
     "state.new",
+    "mail",
 ];
 
 /// The folder of one system.

@@ -76,9 +76,19 @@ pub fn check_mobile(text: &str) -> Result<(), String> {
 /// What is wrong with it, for the person who sent it.
 pub fn check_email(text: &str) -> Result<(), String> {
     check_line(text, EMAIL_CHARS_MAX)?;
-    let parts = text.rsplit_once('@');
-    let is_address = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-    if is_address && !text.chars().any(char::is_whitespace) {
+    // What quotes, lists, comments and routes are written with (RFC 5322) no mailbox needs,
+    // and each would be one more way to write the same one.
+    let is_odd = |letter: char| letter.is_whitespace() || "\"\\<>()[],;:%!|".contains(letter);
+    let is_host = |host: &str| {
+        host.contains('.')
+            && !host.split('.').any(str::is_empty)
+            && !host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let parts = text.rsplit_once('@').filter(|(name, _)| !name.contains('@'));
+    let is_address = parts.is_some_and(|(name, host)| {
+        (1..=64).contains(&name.len()) && is_host(host) && !name.starts_with('-')
+    });
+    if is_address && !text.contains(is_odd) {
         Ok(())
     } else {
         Err("must be an e-mail address".to_owned())
@@ -198,7 +208,22 @@ mod tests {
             assert!(check_mobile(bad).is_err(), "{bad}");
         }
         assert_eq!(check_email("1@sk.com"), Ok(()));
-        for bad in ["1", "@sk.com", "1@sk", "a b@sk.com"] {
+        for bad in [
+            "1",
+            "@sk.com",
+            "1@sk",
+            "a b@sk.com",
+            "\"a\"@sk.com",
+            "a\\b@sk.com",
+            "<a@sk.com>",
+            "a@sk.com,b@sk.com",
+            "a@b@sk.com",
+            "a(b)@sk.com",
+            "a@sk.com.",
+            "a@127.0.0.1",
+            "-o@sk.com",
+            "a%b@sk.com",
+        ] {
             assert!(check_email(bad).is_err(), "{bad}");
         }
     }

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use super::Admin;
 use crate::domain::delivery::give_up_at;
 use crate::error::Error;
+use crate::store::message;
 use crate::store::queue::{self, Again};
 
 /// Those that are on their way again.
@@ -28,6 +29,7 @@ pub(super) async fn resend_deliveries(
     let ids = ids.checked()?.into_iter().map(MessageId::from).collect();
     let again = Again::These(ids);
     let work = async |tx: &mut PgConnection| {
+        message::take_turn(tx).await?;
         let now = admin.clock.now();
         queue::put_back(tx, &again, now, give_up_at(now, admin.rules.give_up_after)).await
     };

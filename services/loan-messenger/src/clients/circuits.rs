@@ -85,6 +85,12 @@ impl Circuits {
         Self { targets, places, open_max }
     }
 
+    /// Whether this target is left alone at the moment.
+    #[must_use]
+    pub fn is_open(&self, target: &Target) -> bool {
+        matches!(self.leave(target), Err(NoLeave::Open))
+    }
+
     /// Leave to send to this target, now or not at all.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub enum Outcome {
         retry_after: Option<Duration>,
         /// It may have arrived all the same.
         is_unknown: bool,
+        /// It says something of the target, and not only of this message.
+        is_targets: bool,
     },
 }
 
@@ -56,20 +58,29 @@ impl Outcome {
     /// It did not arrive, and may the next time.
     #[must_use]
     pub fn failed(detail: impl Into<String>) -> Self {
-        Self::Failed { detail: detail.into(), retry_after: None, is_unknown: false }
+        let detail = detail.into();
+        Self::Failed { detail, retry_after: None, is_unknown: false, is_targets: true }
+    }
+
+    /// The target is well, and does not take this one now.
+    #[must_use]
+    pub fn put_off(detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::Failed { detail, retry_after: None, is_unknown: false, is_targets: false }
     }
 
     /// It may have arrived or not.
     #[must_use]
     pub fn unknown(detail: impl Into<String>) -> Self {
-        Self::Failed { detail: detail.into(), retry_after: None, is_unknown: true }
+        let detail = detail.into();
+        Self::Failed { detail, retry_after: None, is_unknown: true, is_targets: true }
     }
 
     /// Whether it says that the other side is in a bad way. Whoever refuses one message
     /// well is well.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed { .. })
+        matches!(self, Self::Failed { is_targets: true, .. })
     }
 
     /// Its name in figures.

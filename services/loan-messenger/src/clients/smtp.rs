@@ -1,30 +1,223 @@
 //! Mail by SMTP (RFC 5321), with TLS and a login where the server wants them.
+//!
+//! The talk is ours, command by command, on lettre's connection: what an answer means
+//! depends on what it is the answer to, and a connection is used again only after its
+//! last answer was read to its end.
 
-use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use common::clock::Clock;
 use common::config::Secret;
 use futures::future::BoxFuture;
+use lettre::Message;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::circuits::Target;
 use super::mail::mail;
 use super::{Destination, Outcome, Way};
 use crate::domain::letter::Letter;
 
-/// A connection that was not used for so long is closed: servers do the same.
-const IDLE_MAX: Duration = Duration::from_secs(30);
+/// A connection that was not used for so long is not used again: servers close them.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// How long the parts of a talk may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Everything up to the body.
+    pub talk: Duration,
+    /// The answer to the body, in which the server decides: whoever gives up before it
+    /// does sends what it may have taken once more (RFC 5321, 4.5.3.2.6).
+    pub body: Duration,
+}
 
 /// A mail server.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: Server,
     from: Mailbox,
     clock: Clock,
-    timeout: Duration,
+    patience: Patience,
+    connections_max: usize,
+    /// Those whose last answer was read.
+    idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
+}
+
+/// Where it is and how one gets in.
+struct Server {
+    host: String,
+    port: u16,
+    security: Security,
+    parameters: TlsParameters,
+    login: Option<Credentials>,
+    hello: ClientId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Security {
+    /// TLS from the first byte.
+    Tls,
+    /// STARTTLS, or nothing is sent.
+    Required,
+    /// STARTTLS, if the server has it.
+    Opportunistic,
+    /// None.
+    Plain,
+}
+
+/// What is wrong with MAIL_URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongUrl {
+    /// It is none that is known here.
+    #[error("is neither smtps://…, smtp://… nor file:///…")]
+    NotAnAddress,
+    /// `tls` is something else.
+    #[error("has another tls than required or opportunistic")]
+    UnknownTls,
+    /// A password would go over an open line.
+    #[error("has a password, and no smtps:// or ?tls=required: it would go over an open line")]
+    OpenPassword,
+}
+
+impl Server {
+    fn try_new(url: &Secret) -> Result<Self, WrongUrl> {
+        let url = Url::parse(url.expose_secret()).map_err(|_| WrongUrl::NotAnAddress)?;
+        let host = url.host_str().ok_or(WrongUrl::NotAnAddress)?.to_owned();
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value);
+        let security = match (url.scheme(), tls.as_deref()) {
+            ("smtps", None) => Security::Tls,
+            ("smtp", None) => Security::Plain,
+            ("smtp", Some("required")) => Security::Required,
+            ("smtp", Some("opportunistic")) => Security::Opportunistic,
+            ("smtp" | "smtps", Some(_)) => return Err(WrongUrl::UnknownTls),
+            _ => return Err(WrongUrl::NotAnAddress),
+        };
+        let decoded = |text: &str| {
+            percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+        };
+        let login = url
+            .password()
+            .map(|password| Credentials::new(decoded(url.username()), decoded(password)));
+        if login.is_some() && !matches!(security, Security::Tls | Security::Required) {
+            return Err(WrongUrl::OpenPassword);
+        }
+        let port = url.port().unwrap_or(match security {
+            Security::Tls => SUBMISSIONS_PORT,
+            Security::Required | Security::Opportunistic => SUBMISSION_PORT,
+            Security::Plain => SMTP_PORT,
+        });
+        let parameters = TlsParameters::new(host.clone()).map_err(|_| WrongUrl::NotAnAddress)?;
+        Ok(Self { host, port, security, parameters, login, hello: ClientId::default() })
+    }
+
+    async fn connect(&self, patience: Duration) -> Result<AsyncSmtpConnection, Failure> {
+        let wrapped = (self.security == Security::Tls).then(|| self.parameters.clone());
+        let address = (self.host.as_str(), self.port);
+        let greeting = AsyncSmtpConnection::connect_tokio1(
+            address,
+            Some(patience),
+            &self.hello,
+            wrapped,
+            None,
+        );
+        let mut connection =
+            greeting.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+        let upgrades = match self.security {
+            Security::Required => true,
+            Security::Opportunistic => connection.can_starttls(),
+            Security::Tls | Security::Plain => false,
+        };
+        if upgrades {
+            let upgrade = connection.starttls(self.parameters.clone(), &self.hello);
+            upgrade.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+        }
+        if let Some(login) = &self.login {
+            let login = connection.auth(DEFAULT_MECHANISMS, login);
+            login.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+        }
+        Ok(connection)
+    }
+}
+
+/// What was being said when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Connecting, TLS, the login.
+    Greeting,
+    /// Who it is from.
+    Sender,
+    /// Who it is to.
+    Recipient,
+    /// May the body come?
+    Data,
+    /// The body.
+    Body,
+}
+
+/// Why a mail was not taken.
+#[derive(Debug)]
+struct Failure {
+    stage: Stage,
+    /// The server's code, and the enhanced one (RFC 3463), if there was an answer.
+    code: Option<(u16, Option<String>)>,
+    /// The mail itself can't be sent to this server.
+    is_ours: bool,
+}
+
+impl Failure {
+    fn of(stage: Stage, error: &Error) -> Self {
+        let code = error.status().map(u16::from);
+        let code = code.map(|code| (code, enhanced(&error.to_string()).map(str::to_owned)));
+        Self { stage, code, is_ours: error.is_client() }
+    }
+
+    fn silent(stage: Stage) -> Self {
+        Self { stage, code: None, is_ours: false }
+    }
+
+    /// A positive answer that is not the one that was waited for.
+    fn unexpected(stage: Stage, response: &Response) -> Self {
+        Self { stage, code: Some((response.code().into(), None)), is_ours: false }
+    }
+
+    fn outcome(self) -> Outcome {
+        let Some((code, enhanced)) = self.code else {
+            return match self.stage {
+                _ if self.is_ours => Outcome::Refused { detail: "bad-address".to_owned() },
+                // Nobody knows whether it was taken.
+                Stage::Body => Outcome::unknown("connection-lost"),
+                Stage::Greeting => Outcome::failed("connection"),
+                Stage::Sender | Stage::Recipient | Stage::Data => {
+                    Outcome::failed("connection-lost")
+                }
+            };
+        };
+        let detail = match &enhanced {
+            Some(enhanced) => format!("{code} {enhanced}"),
+            None => code.to_string(),
+        };
+        // Of the recipient and the message speak only the answers to them, and of these
+        // not what is said of us: our dialect (500 to 504), our login (530 to 538,
+        // RFC 4954), what we may do here (x.7.x, RFC 3463).
+        let is_of_us = matches!(code, 500..=504 | 521 | 530..=538)
+            || enhanced.as_deref().is_some_and(|it| it.split('.').nth(1) == Some("7"));
+        let is_of_it = matches!(self.stage, Stage::Recipient | Stage::Data | Stage::Body);
+        match code {
+            500..=599 if is_of_it && !is_of_us => Outcome::Refused { detail },
+            // A mailbox that is full or greylisted says nothing of the server.
+            400..=599 if is_of_it && code != 421 => Outcome::put_off(detail),
+            _ => Outcome::failed(detail),
+        }
+    }
 }
 
 impl Smtp {
@@ -32,20 +225,17 @@ impl Smtp {
     /// `smtp://user:password@host:587?tls=required`.
     ///
     /// # Errors
-    /// What is wrong with the address.
+    /// What is wrong with the address; never the address, which may hold a password.
     pub fn try_new(
         url: &Secret,
         from: Mailbox,
-        connections_max: u32,
-        timeout: Duration,
+        connections_max: usize,
+        patience: Patience,
         clock: Clock,
-    ) -> Result<Self, Error> {
-        let pool = PoolConfig::new().max_size(connections_max).idle_timeout(IDLE_MAX);
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())?
-            .timeout(Some(timeout))
-            .pool_config(pool)
-            .build();
-        Ok(Self { transport, from, clock, timeout })
+    ) -> Result<Self, WrongUrl> {
+        let idle = Mutex::default();
+        let server = Server::try_new(url)?;
+        Ok(Self { server, from, clock, patience, connections_max, idle })
     }
 
     async fn deliver(&self, letter: &Letter, to: &str) -> Outcome {
@@ -53,12 +243,124 @@ impl Smtp {
             Ok(mail) => mail,
             Err(error) => return Outcome::Refused { detail: error.to_string() },
         };
-        match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
-            Ok(Ok(_)) => Outcome::Sent,
-            Ok(Err(error)) => classify(&error),
-            Err(_) => Outcome::unknown("timeout"),
+        // One that was kept may be closed by now; then another is made, once: nothing of
+        // the mail was taken before its recipient was.
+        let (connection, was_kept) = match self.kept() {
+            Some(connection) => (Ok(connection), true),
+            None => (self.connect().await, false),
+        };
+        match self.say(connection, &mail).await {
+            Err(Failure { stage: Stage::Sender, code: None, is_ours: false }) if was_kept => {
+                self.forget_kept();
+                let connection = self.connect().await;
+                self.say(connection, &mail).await.map_or_else(Failure::outcome, |()| Outcome::Sent)
+            }
+            Err(failure) => failure.outcome(),
+            Ok(()) => Outcome::Sent,
         }
     }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+        let talk = self.patience.talk;
+        timeout(talk, self.server.connect(talk))
+            .await
+            .unwrap_or_else(|_| Err(Failure::silent(Stage::Greeting)))
+    }
+
+    /// Says the mail to the end. The connection is kept only if the last answer was read;
+    /// whoever stops in the middle lets it go.
+    async fn say(
+        &self,
+        connection: Result<AsyncSmtpConnection, Failure>,
+        mail: &Message,
+    ) -> Result<(), Failure> {
+        let mut connection = connection?;
+        let outcome = self.talk(&mut connection, mail).await;
+        match &outcome {
+            Ok(()) => self.keep(connection),
+            // Its answer was read, and the next talk can begin.
+            Err(Failure { code: Some((code, _)), stage, .. })
+                if *code != 421 && *stage != Stage::Greeting =>
+            {
+                let reset = connection.command("RSET\r\n");
+                if timeout(self.patience.talk, reset).await.is_ok_and(|it| it.is_ok()) {
+                    self.keep(connection);
+                }
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn talk(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        mail: &Message,
+    ) -> Result<(), Failure> {
+        let envelope = mail.envelope();
+        let mut parameters = Vec::new();
+        if connection.server_info().supports_feature(Extension::EightBitMime) {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        let is_ascii = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
+        if !envelope.to().iter().all(is_ascii) || !envelope.from().is_none_or(is_ascii) {
+            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+                return Err(Failure { stage: Stage::Sender, code: None, is_ours: true });
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        let sender = Mail::new(envelope.from().cloned(), parameters);
+        self.command(connection, Stage::Sender, sender, 2).await?;
+        for to in envelope.to() {
+            self.command(connection, Stage::Recipient, Rcpt::new(to.clone(), Vec::new()), 2)
+                .await?;
+        }
+        self.command(connection, Stage::Data, Data, 3).await?;
+        let whole = mail.formatted();
+        let body = connection.message(&whole);
+        let body = timeout(self.patience.body, body).await;
+        let response = body
+            .map_err(|_| Failure::silent(Stage::Body))?
+            .map_err(|error| Failure::of(Stage::Body, &error))?;
+        expect(Stage::Body, response, 2)
+    }
+
+    async fn command(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        stage: Stage,
+        command: impl std::fmt::Display,
+        class: u16,
+    ) -> Result<(), Failure> {
+        let answer = timeout(self.patience.talk, connection.command(command)).await;
+        let response = answer
+            .map_err(|_| Failure::silent(stage))?
+            .map_err(|error| Failure::of(stage, &error))?;
+        expect(stage, response, class)
+    }
+
+    fn kept(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
+        idle.pop().map(|(connection, _)| connection)
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.connections_max {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    fn forget_kept(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// An answer of the class that was waited for: 2, done; 3, go on.
+fn expect(stage: Stage, response: Response, class: u16) -> Result<(), Failure> {
+    let code: u16 = response.code().into();
+    if code / 100 == class { Ok(()) } else { Err(Failure::unexpected(stage, &response)) }
 }
 
 impl Way for Smtp {
@@ -73,45 +375,6 @@ impl Way for Smtp {
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(self.deliver(letter, &destination.address))
     }
-}
-
-/// Codes that speak of us or of the server, not of the message or its recipient: it
-/// does not know what we say (500 to 504), wants a login or does not like ours (530 to
-/// 538), offers no service (521, 554 in place of a greeting looks like the message's
-/// own 554, and is treated so). RFC 5321 4.2.3, RFC 4954 6, RFC 7504.
-fn is_ours(code: u16) -> bool {
-    matches!(code, 500 | 502..=504 | 521 | 530..=538)
-}
-
-fn classify(error: &Error) -> Outcome {
-    let Some(code) = error.status().map(u16::from) else {
-        if error.is_timeout() {
-            return Outcome::unknown("timeout");
-        }
-        // Cut off, perhaps after the data: nobody knows whether it was taken.
-        return if is_before_data(error) {
-            Outcome::failed("connection")
-        } else {
-            Outcome::unknown("connection-lost")
-        };
-    };
-    let detail = match enhanced(&error.to_string()) {
-        Some(enhanced) => format!("{code} {enhanced}"),
-        None => code.to_string(),
-    };
-    if error.is_permanent() && !is_ours(code) {
-        Outcome::Refused { detail }
-    } else {
-        Outcome::failed(detail)
-    }
-}
-
-/// Whether nothing was connected at all.
-fn is_before_data(error: &Error) -> bool {
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// The enhanced status code (RFC 3463) that an answer begins with, if it does.
@@ -132,29 +395,4 @@ fn enhanced(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_enhanced_code_is_found_and_nothing_else() {
-        for (text, code) in [
-            ("permanent error (550): 5.1.1 <a@b.kr>: no such user", Some("5.1.1")),
-            ("transient error (451): 4.7.1 greylisted", Some("4.7.1")),
-            ("permanent error (550): no user at 10.1.1.1", None),
-            ("permanent error (550): 5.1.1.1 x", None),
-            ("", None),
-        ] {
-            assert_eq!(enhanced(text), code, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_our_fault_is_not_the_messages() {
-        for ours in [500, 502, 503, 504, 521, 530, 534, 535, 538] {
-            assert!(is_ours(ours), "{ours}");
-        }
-        for theirs in [501, 550, 551, 552, 553, 554, 555, 556] {
-            assert!(!is_ours(theirs), "{theirs}");
-        }
-    }
-}
+mod tests;

@@ -136,6 +136,9 @@ fn classify(status: StatusCode, headers: &HeaderMap, clock: &Clock) -> Outcome {
         detail: status.as_u16().to_string(),
         retry_after: retry_after(headers, clock),
         is_unknown: false,
+        // Another 4xx is about this address, which may share its host with others.
+        is_targets: status.is_server_error()
+            || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS),
     }
 }
 
@@ -190,8 +193,12 @@ mod tests {
             [const { Outcome::Sent }; 3]
         );
         assert_eq!(classified(410, None), Outcome::Gone);
-        for status in [301, 308, 400, 401, 404, 408, 422, 429, 500, 503] {
+        for status in [408, 429, 500, 503] {
             assert!(classified(status, None).is_failure(), "{status}");
+        }
+        for status in [301, 308, 400, 401, 404, 422] {
+            let outcome = classified(status, None);
+            assert!(matches!(outcome, Outcome::Failed { is_targets: false, .. }), "{status}");
         }
     }
 

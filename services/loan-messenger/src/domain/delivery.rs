@@ -54,6 +54,8 @@ pub struct Reach {
     pub is_verified: bool,
     /// It has said that it is gone for good.
     pub is_gone: bool,
+    /// The customer does not want this kind of message to be sent.
+    pub is_unwanted: bool,
 }
 
 /// Why something is not sent (yet).
@@ -63,6 +65,8 @@ pub enum Reason {
     CustomerRemoved,
     /// The customer reads in the mailbox now.
     MailboxOnly,
+    /// The customer has opted out of this kind.
+    OptedOut,
     /// There is no such channel here.
     NotOffered,
     /// There is no address.
@@ -82,6 +86,7 @@ impl Reason {
         match self {
             Self::CustomerRemoved => "customer-removed",
             Self::MailboxOnly => "mailbox-only",
+            Self::OptedOut => "opted-out",
             Self::NotOffered => "channel-not-offered",
             Self::NoAddress => "no-address",
             Self::NotVerified => "address-not-verified",
@@ -112,6 +117,9 @@ pub fn plan(reach: Reach, offered: Offered, is_time_over: bool) -> Plan {
     }
     if reach.channel == Channel::Mailbox {
         return Plan::Drop(Reason::MailboxOnly);
+    }
+    if reach.is_unwanted {
+        return Plan::Drop(Reason::OptedOut);
     }
     let hindrance = if !offered.has(reach.channel) {
         Some(Reason::NotOffered)

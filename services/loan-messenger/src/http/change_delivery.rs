@@ -13,7 +13,7 @@ use super::delivery_shapes::Delivery;
 use super::failure_shapes::{
     AnyFailures, BodyFailures, ChannelFailures, LinkFailures, UnreadableFailures,
 };
-use super::{Api, customer_of};
+use super::{Api, customer_of, only_present};
 use crate::domain::delivery::OPTIONAL_KINDS;
 use crate::error::Error;
 use crate::store;
@@ -81,8 +81,10 @@ pub(super) async fn change_delivery(
         kinds.sort_unstable();
         kinds.dedup();
     }
-    let work = async |tx: &mut PgConnection| {
-        change_preference(tx, &api.clock, customer_id, change.channel, opted_out.as_deref()).await
+    let work = async |tx: &mut PgConnection| -> Result<_, Error> {
+        only_present(tx, customer_id).await?;
+        Ok(change_preference(tx, &api.clock, customer_id, change.channel, opted_out.as_deref())
+            .await?)
     };
     api.db.in_tx("change_delivery", work).await?;
     let contact = store::contact::find(api.db.pool(), customer_id).await?;

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::failure_shapes::{AnyFailures, UnreadableFailures};
-use super::{Api, customer_of};
+use super::{Api, customer_of, only_present};
 use crate::domain::address::check_code;
 use crate::error::Error;
 use crate::usecases::confirm_address::{Confirmed, confirm_address as confirm};
@@ -64,8 +64,9 @@ pub(super) async fn confirm_address(
     check_code(code).map_err(|reason| {
         Problem::invalid("The request has wrong fields.").with_error("code", reason)
     })?;
-    let work = async |tx: &mut PgConnection| {
-        confirm(tx, &api.clock, customer_id, said.channel, code).await
+    let work = async |tx: &mut PgConnection| -> Result<_, Error> {
+        only_present(tx, customer_id).await?;
+        Ok(confirm(tx, &api.clock, customer_id, said.channel, code).await?)
     };
     match api.db.in_tx("confirm_address", work).await? {
         Confirmed::Verified => Ok(StatusCode::NO_CONTENT),

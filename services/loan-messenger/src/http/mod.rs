@@ -20,6 +20,7 @@ use ::events::codes::{ROLE_CUSTOMER, ROLE_OFFICER};
 use common::clock::Clock;
 use common::db::Db;
 use common::token::Principal;
+use sqlx::PgConnection;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 
 use crate::domain::viewer::Viewer;
 use crate::error::Error;
+use crate::store;
 use crate::usecases::Rules;
 
 /// What the endpoints need.
@@ -82,6 +84,15 @@ fn customer_of(principal: &Principal) -> Result<CustomerId, Error> {
     } else {
         Err(Error::NotACustomer)
     }
+}
+
+/// Nothing is kept for a customer who was removed, and whose token is still good: it
+/// would stay for ever.
+async fn only_present(tx: &mut PgConnection, customer_id: CustomerId) -> Result<(), Error> {
+    if store::recipient::is_removed(tx, customer_id).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(())
 }
 
 /// Who reads: an officer, or the customer whose token it is.

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::failure_shapes::AnyFailures;
 use super::{Api, customer_of};
 use crate::error::Error;
-use crate::store;
+use crate::usecases::remove_webhook::remove_webhook as remove;
 
 /// Remove my web-hook
 ///
@@ -35,7 +35,7 @@ pub(super) async fn remove_webhook(
     principal: Principal,
 ) -> Result<StatusCode, Error> {
     let customer_id = customer_of(&principal)?;
-    let work = async |tx: &mut PgConnection| store::contact::remove_webhook(tx, customer_id).await;
+    let work = async |tx: &mut PgConnection| remove(tx, &api.clock, customer_id).await;
     if api.db.in_tx("remove_webhook", work).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::failure_shapes::{AnyFailures, BodyFailures, ChannelFailures, UnreadableFailures};
-use super::{Api, customer_of};
+use super::{Api, customer_of, only_present};
 use crate::error::Error;
 use crate::usecases::request_verification::{Requested, request_verification as request};
 
@@ -54,8 +54,9 @@ pub(super) async fn request_verification(
     Json(new): Json<NewVerification>,
 ) -> Result<StatusCode, Error> {
     let customer_id = customer_of(&principal)?;
-    let work = async |tx: &mut PgConnection| {
-        request(tx, &api.clock, &api.rules, customer_id, new.channel).await
+    let work = async |tx: &mut PgConnection| -> Result<_, Error> {
+        only_present(tx, customer_id).await?;
+        Ok(request(tx, &api.clock, &api.rules, customer_id, new.channel).await?)
     };
     match api.db.in_tx("request_verification", work).await? {
         Requested::OnItsWay => Ok(StatusCode::ACCEPTED),

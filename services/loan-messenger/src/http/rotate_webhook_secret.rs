@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::delivery_shapes::HookSecret;
 use super::failure_shapes::AnyFailures;
-use super::{Api, customer_of};
+use super::{Api, customer_of, only_present};
 use crate::error::Error;
 use crate::usecases::rotate_webhook_secret::rotate_webhook_secret as rotate;
 
@@ -39,7 +39,10 @@ pub(super) async fn rotate_webhook_secret(
     principal: Principal,
 ) -> Result<(StatusCode, Json<HookSecret>), Error> {
     let customer_id = customer_of(&principal)?;
-    let work = async |tx: &mut PgConnection| rotate(tx, &api.clock, customer_id).await;
+    let work = async |tx: &mut PgConnection| -> Result<_, Error> {
+        only_present(tx, customer_id).await?;
+        Ok(rotate(tx, &api.clock, customer_id).await?)
+    };
     let secret = api.db.in_tx("rotate_webhook_secret", work).await?.ok_or(Error::NotFound)?;
     Ok((StatusCode::CREATED, Json(HookSecret { secret })))
 }

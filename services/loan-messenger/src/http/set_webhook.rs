@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::delivery_shapes::HookSecret;
 use super::failure_shapes::{AnyFailures, BodyFailures, ChannelFailures, UnreadableFailures};
-use super::{Api, customer_of};
+use super::{Api, customer_of, only_present};
 use crate::domain::address::check_webhook;
 use crate::error::Error;
 use crate::usecases::set_webhook::set_webhook as set;
@@ -54,7 +54,10 @@ pub(super) async fn set_webhook(
     let url = check_webhook(&new.url, api.rules.allows_any_webhook).map_err(|reason| {
         Problem::invalid("The request has wrong fields.").with_error("url", reason)
     })?;
-    let work = async |tx: &mut PgConnection| set(tx, &api.clock, customer_id, url.as_str()).await;
+    let work = async |tx: &mut PgConnection| -> Result<_, Error> {
+        only_present(tx, customer_id).await?;
+        Ok(set(tx, &api.clock, customer_id, url.as_str()).await?)
+    };
     let secret = api.db.in_tx("set_webhook", work).await?;
     Ok((StatusCode::CREATED, Json(HookSecret { secret })))
 }

@@ -75,9 +75,9 @@ impl Contact {
         }
     }
 
-    /// What the rules need to know.
+    /// What the rules need to know about a message of this kind.
     #[must_use]
-    pub fn reach(&self, offered: Offered) -> Reach {
+    pub fn reach(&self, offered: Offered, kind: Option<MessageKind>) -> Reach {
         // What was to go by mail waits for a mail server, should there be none any more.
         let channel = self.channel(Offered { mail: true, ..offered });
         Reach {
@@ -86,6 +86,7 @@ impl Contact {
             has_address: self.address(channel).is_some(),
             is_verified: self.verified.contains(&channel),
             is_gone: channel == Channel::Webhook && self.gone_at.is_some(),
+            is_unwanted: kind.is_some_and(|kind| self.opted_out.contains(&kind)),
         }
     }
 
@@ -237,6 +238,13 @@ pub async fn verify(
     address: &str,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
+    if channel == Channel::Webhook {
+        // It is there again, whatever it has said before.
+        sqlx::query("UPDATE webhook SET gone_at = NULL WHERE customer_id = $1")
+            .bind(customer_id)
+            .execute(&mut *tx)
+            .await?;
+    }
     sqlx::query(
         "INSERT INTO verified_address (customer_id, channel, address, verified_at)
          VALUES ($1, $2, $3, $4)
@@ -251,7 +259,11 @@ pub async fn verify(
     Ok(())
 }
 
-async fn unverify(
+/// Forgets that an address was proven.
+///
+/// # Errors
+/// What the database says.
+pub async fn unverify(
     tx: &mut PgConnection,
     customer_id: CustomerId,
     channel: Channel,
@@ -273,7 +285,8 @@ pub async fn forget(tx: &mut PgConnection, customer_id: CustomerId) -> Result<()
         "DELETE FROM preference WHERE customer_id = $1",
         "DELETE FROM webhook WHERE customer_id = $1",
         "DELETE FROM verified_address WHERE customer_id = $1",
-        "DELETE FROM verification WHERE customer_id = $1",
+        // Not the rows: who comes and goes gets no more codes than who stays.
+        "UPDATE verification SET address = '', code = '', due_at = NULL WHERE customer_id = $1",
     ] {
         sqlx::query(sql).bind(customer_id).execute(&mut *tx).await?;
     }

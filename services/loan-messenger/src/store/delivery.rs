@@ -128,7 +128,7 @@ pub async fn is_anything_due(
     lane: Channel,
     now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM turn WHERE lane = $1 AND due_at <= $2)")
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM turn WHERE lane = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $2))")
         .bind(lane)
         .bind(now)
         .fetch_one(pool)
@@ -148,7 +148,8 @@ pub async fn take_turns(
     limit: i64,
 ) -> Result<Vec<Head>, sqlx::Error> {
     let customers: Vec<CustomerId> = sqlx::query_scalar(
-        "SELECT customer_id FROM turn WHERE lane = $1 AND due_at <= $2
+        "SELECT customer_id FROM turn
+          WHERE lane = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
           ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED",
     )
     .bind(lane)
@@ -182,33 +183,59 @@ pub async fn end_turns(tx: &mut PgConnection, customers: &[CustomerId]) -> Resul
     Ok(())
 }
 
-/// Puts a turn off: to be looked at again `due_at`, by the workers of `lane`.
+/// A turn that is put off.
+#[derive(Clone, Copy, Debug)]
+pub struct PutOff {
+    /// Whose.
+    pub customer_id: CustomerId,
+    /// Whose workers look at it then.
+    pub lane: Channel,
+    /// When.
+    pub due_at: OffsetDateTime,
+    /// It waits for something that the customer must do.
+    pub is_held: bool,
+    /// When its message was written.
+    pub created_at: OffsetDateTime,
+}
+
+/// Puts turns off.
 ///
 /// # Errors
 /// What the database says.
-pub async fn put_off(
-    tx: &mut PgConnection,
-    head: &Head,
-    lane: Channel,
-    due_at: OffsetDateTime,
-    is_held: bool,
-) -> Result<(), sqlx::Error> {
+pub async fn put_off(tx: &mut PgConnection, turns: &[PutOff]) -> Result<(), sqlx::Error> {
+    let customers: Vec<_> = turns.iter().map(|turn| turn.customer_id.as_uuid()).collect();
+    let lanes: Vec<_> = turns.iter().map(|turn| turn.lane).collect();
+    let dues: Vec<_> = turns.iter().map(|turn| turn.due_at).collect();
+    let helds: Vec<_> = turns.iter().map(|turn| turn.is_held).collect();
+    let written: Vec<_> = turns.iter().map(|turn| turn.created_at).collect();
     sqlx::query(
-        "UPDATE turn SET lane = $2, due_at = $3, held = $4, since = COALESCE($5, since)
-          WHERE customer_id = $1",
+        "UPDATE turn SET lane = o.lane, due_at = o.due_at, leased_until = NULL, held = o.held,
+                         since = greatest(o.created_at, turn.released_at)
+           FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[])
+                AS o (customer_id, lane, due_at, held, created_at)
+          WHERE turn.customer_id = o.customer_id",
     )
-    .bind(head.customer_id)
-    .bind(lane)
-    .bind(due_at)
-    .bind(is_held)
-    .bind(head.message.created_at)
+    .bind(customers)
+    .bind(lanes)
+    .bind(dues)
+    .bind(helds)
+    .bind(written)
     .execute(tx)
     .await?;
     Ok(())
 }
 
+/// Messages of which sending begins.
+#[derive(Debug, FromRow)]
+pub struct Begun {
+    /// Those that wait still; no others are sent.
+    pub messages: Vec<MessageId>,
+    /// Attempts of before whose maker has died: nobody knows how they ended.
+    pub abandoned: i64,
+}
+
 /// Writes down that sending begins, and that nobody else looks at these turns before
-/// `lease_until`.
+/// `lease_until`. The turns are locked already.
 ///
 /// # Errors
 /// What the database says.
@@ -218,26 +245,34 @@ pub async fn begin(
     channel: Channel,
     now: OffsetDateTime,
     lease_until: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<Begun, sqlx::Error> {
     let ids: Vec<_> = messages.iter().map(|id| id.as_uuid()).collect();
-    sqlx::query(
+    sqlx::query_as(
         "WITH begun AS (
             UPDATE delivery SET attempts = attempts + 1, tries = tries + 1, channel = $2
-             WHERE message_id = ANY($1) RETURNING message_id, customer_id, created_at, attempts
+             WHERE message_id = ANY($1) AND state = 'waiting'
+            RETURNING message_id, customer_id, created_at, attempts
+         ), abandoned AS (
+            UPDATE attempt SET ended_at = $3, outcome = 'abandoned'
+              FROM begun WHERE attempt.message_id = begun.message_id AND attempt.ended_at IS NULL
+            RETURNING 1
          ), noted AS (
             INSERT INTO attempt (message_id, number, channel, begun_at)
             SELECT message_id, attempts, $2, $3 FROM begun
+         ), leased AS (
+            UPDATE turn SET due_at = $4, leased_until = $4, held = false,
+                            since = greatest(begun.created_at, turn.released_at)
+              FROM begun WHERE turn.customer_id = begun.customer_id
          )
-         UPDATE turn SET due_at = $4, held = false, since = begun.created_at
-           FROM begun WHERE turn.customer_id = begun.customer_id",
+         SELECT ARRAY(SELECT message_id FROM begun) AS messages,
+                (SELECT count(*) FROM abandoned) AS abandoned",
     )
     .bind(ids)
     .bind(channel)
     .bind(now)
     .bind(lease_until)
-    .execute(tx)
-    .await?;
-    Ok(())
+    .fetch_one(tx)
+    .await
 }
 
 /// Writes down how an attempt ended. If somebody else has begun another meanwhile
@@ -250,14 +285,15 @@ pub async fn end_attempt(pool: &PgPool, ended: &Ended) -> Result<bool, sqlx::Err
     let done = sqlx::query(
         "WITH noted AS (
             UPDATE attempt SET ended_at = $3, outcome = $4, detail = $5
-             WHERE message_id = $1 AND number = $2 AND ended_at IS NULL
+             WHERE message_id = $1 AND number = $2 AND (ended_at IS NULL OR outcome = 'abandoned')
          ), settled AS (
             UPDATE delivery
                SET state = $6, reason = $7, ended_at = CASE WHEN $6 = 'waiting' THEN NULL ELSE $3 END
              WHERE message_id = $1 AND state = 'waiting' AND attempts = $2
             RETURNING customer_id
          )
-         UPDATE turn SET due_at = $8 FROM settled WHERE turn.customer_id = settled.customer_id",
+         UPDATE turn SET due_at = $8, leased_until = NULL
+           FROM settled WHERE turn.customer_id = settled.customer_id",
     )
     .bind(ended.message_id)
     .bind(ended.number)
@@ -313,7 +349,9 @@ pub async fn note_reason(
     Ok(())
 }
 
-/// Something about a customer has changed: what was held is looked at again.
+/// Something about a customer has changed: what is held is looked at again. So is what
+/// is being held at this moment by somebody who has not seen the change: this waits for
+/// their lock, and then finds what they wrote.
 ///
 /// # Errors
 /// What the database says.
@@ -322,11 +360,17 @@ pub async fn look_again(
     customer_id: CustomerId,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE turn SET due_at = $2, held = false WHERE customer_id = $1 AND held")
-        .bind(customer_id)
-        .bind(now)
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "UPDATE turn SET due_at = CASE WHEN held THEN $2 ELSE due_at END,
+                         since = CASE WHEN held THEN $2 ELSE since END,
+                         released_at = CASE WHEN held THEN $2 ELSE released_at END,
+                         held = false
+          WHERE customer_id = $1",
+    )
+    .bind(customer_id)
+    .bind(now)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -340,6 +384,9 @@ pub async fn drop_all(
     reason: &str,
     now: OffsetDateTime,
 ) -> Result<u64, sqlx::Error> {
+    // The turn first, as everywhere: whoever has taken it is let finish taking it, and
+    // whoever comes later sees what is written here.
+    look_again(tx, customer_id, now).await?;
     let done = sqlx::query(
         "UPDATE delivery SET state = 'dropped', reason = $2, ended_at = $3
           WHERE customer_id = $1 AND state = 'waiting'",
@@ -347,8 +394,7 @@ pub async fn drop_all(
     .bind(customer_id)
     .bind(reason)
     .bind(now)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    look_again(tx, customer_id, now).await?;
     Ok(done.rows_affected())
 }

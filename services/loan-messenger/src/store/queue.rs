@@ -207,6 +207,10 @@ pub enum Again {
         since: OffsetDateTime,
         /// Until when: what fails anew is not put back for ever.
         until: OffsetDateTime,
+        /// Only those that did not go by this channel.
+        channel: Option<Channel>,
+        /// Only those that did not go for this reason.
+        reason: Option<String>,
         /// How many at most.
         limit: i64,
     },
@@ -230,9 +234,15 @@ pub async fn put_back(
             query.push("message_id = ANY(").push_bind(ids).push(") AND state <> 'waiting'");
             1
         }
-        Again::LostSince { since, until, limit } => {
+        Again::LostSince { since, until, channel, reason, limit } => {
             query.push("state IN ('failed', 'given-up') AND ended_at >= ").push_bind(*since);
             query.push(" AND ended_at < ").push_bind(*until);
+            if let Some(channel) = channel {
+                query.push(" AND channel = ").push_bind(*channel);
+            }
+            if let Some(reason) = reason {
+                query.push(" AND reason = ").push_bind(reason.clone());
+            }
             query.push(" ORDER BY ended_at LIMIT ").push_bind(*limit);
             0
         }
@@ -243,12 +253,19 @@ pub async fn put_back(
     query.push(
         " FROM chosen WHERE d.message_id = chosen.message_id
            RETURNING d.message_id, d.customer_id),
-         turns AS (INSERT INTO turn (customer_id, lane, due_at, since)
+         turns AS (INSERT INTO turn (customer_id, lane, due_at, since, released_at)
            SELECT DISTINCT customer_id, 'mail', ",
     );
-    query.push_bind(now).push("::timestamptz, ").push_bind(now).push(
-        "::timestamptz FROM back
-           ON CONFLICT (customer_id) DO UPDATE SET due_at = least(turn.due_at, excluded.due_at), held = false)
+    for and in [", ", ", ", ""] {
+        query.push_bind(now).push("::timestamptz").push(and);
+    }
+    // They wait from now on.
+    query.push(
+        " FROM back
+           ON CONFLICT (customer_id) DO UPDATE
+              SET due_at = CASE WHEN turn.leased_until IS NULL
+                                THEN least(turn.due_at, excluded.due_at) ELSE turn.due_at END,
+                  held = false, released_at = excluded.released_at)
          SELECT message_id FROM back ORDER BY message_id",
     );
     query.build_query_scalar().fetch_all(tx).await

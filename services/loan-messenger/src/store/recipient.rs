@@ -119,18 +119,34 @@ pub async fn reader(
     .await
 }
 
-/// Where mail to a customer goes so far; the row is locked.
+/// Whether a customer was removed; that does not change before the end of the
+/// transaction.
 ///
 /// # Errors
 /// What the database says.
-pub async fn mail_address(
+pub async fn is_removed(
     tx: &mut PgConnection,
     customer_id: CustomerId,
-) -> Result<Option<String>, sqlx::Error> {
-    let address: Option<Option<String>> =
-        sqlx::query_scalar("SELECT user_email FROM recipient WHERE customer_id = $1 FOR UPDATE")
-            .bind(customer_id)
-            .fetch_optional(tx)
-            .await?;
-    Ok(address.flatten())
+) -> Result<bool, sqlx::Error> {
+    let removed: Option<bool> = sqlx::query_scalar(
+        "SELECT removed_at IS NOT NULL FROM recipient WHERE customer_id = $1 FOR SHARE",
+    )
+    .bind(customer_id)
+    .fetch_optional(tx)
+    .await?;
+    Ok(removed == Some(true))
+}
+
+/// Where mail and short messages to a customer go so far; the row is locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn addresses(
+    tx: &mut PgConnection,
+    customer_id: CustomerId,
+) -> Result<(Option<String>, Option<String>), sqlx::Error> {
+    let addresses = sqlx::query_as(
+        "SELECT user_email, user_mobile FROM recipient WHERE customer_id = $1 FOR UPDATE",
+    );
+    Ok(addresses.bind(customer_id).fetch_optional(tx).await?.unwrap_or_default())
 }

@@ -16,6 +16,8 @@ pub struct NewVerification {
     pub channel: Channel,
     /// Which address.
     pub address: String,
+    /// What that comes down to.
+    pub address_key: Vec<u8>,
     /// The code.
     pub code: String,
     /// When it was made.
@@ -43,7 +45,9 @@ pub struct DueVerification {
     pub attempts: i32,
     /// The language of the customer.
     pub language: Option<Language>,
-    /// The secrets of the web-hook.
+    /// It is the address that is in use.
+    pub is_present: bool,
+    /// The secret of the web-hook.
     pub webhook_secret: Option<Vec<u8>>,
 }
 
@@ -83,18 +87,18 @@ pub async fn asked(
     tx: &mut PgConnection,
     customer_id: CustomerId,
     channel: Channel,
-    address: &str,
+    address_key: &[u8],
     since: OffsetDateTime,
 ) -> Result<Asked, sqlx::Error> {
     sqlx::query_as(
         "SELECT (SELECT count(*) FROM verification WHERE customer_id = $1 AND created_at >= $4) AS by_customer,
-                (SELECT count(*) FROM verification WHERE address = $3 AND created_at >= $4) AS to_address,
+                (SELECT count(*) FROM verification WHERE address_key = $3 AND created_at >= $4) AS to_address,
                 (SELECT max(created_at) FROM verification
-                  WHERE customer_id = $1 AND channel = $2 AND address = $3) AS last_at",
+                  WHERE customer_id = $1 AND channel = $2 AND address_key = $3) AS last_at",
     )
     .bind(customer_id)
     .bind(channel)
-    .bind(address)
+    .bind(address_key)
     .bind(since)
     .fetch_one(tx)
     .await
@@ -108,14 +112,15 @@ pub async fn asked(
 pub async fn take_turn(
     tx: &mut PgConnection,
     customer_id: CustomerId,
-    address: &str,
+    address_key: &[u8],
 ) -> Result<(), sqlx::Error> {
     // In this order always: nobody waits for somebody who waits for them.
     sqlx::query(
         "SELECT pg_advisory_xact_lock(2, key) FROM (
-            SELECT DISTINCT hashtext(text) AS key FROM unnest($1::text[]) AS t (text) ORDER BY key) AS keys",
+            SELECT hashtext($1) AS key UNION SELECT hashtext(encode($2, 'hex')) ORDER BY key) AS keys",
     )
-    .bind(vec![customer_id.to_string(), address.to_owned()])
+    .bind(customer_id.to_string())
+    .bind(address_key)
     .execute(tx)
     .await?;
     Ok(())
@@ -127,8 +132,8 @@ pub async fn take_turn(
 /// What the database says.
 pub async fn insert(tx: &mut PgConnection, new: &NewVerification) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO verification (id, customer_id, channel, address, code, created_at, expires_at, due_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
+        "INSERT INTO verification (id, customer_id, channel, address, code, created_at, expires_at, due_at, address_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8)",
     )
     .bind(new.id)
     .bind(new.customer_id)
@@ -137,6 +142,7 @@ pub async fn insert(tx: &mut PgConnection, new: &NewVerification) -> Result<(), 
     .bind(&new.code)
     .bind(new.created_at)
     .bind(new.expires_at)
+    .bind(&new.address_key)
     .execute(tx)
     .await?;
     Ok(())
@@ -180,13 +186,14 @@ pub async fn count_wrong(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Er
 /// What the database says.
 pub async fn take_due(
     pool: &PgPool,
+    channel: Channel,
     now: OffsetDateTime,
     lease_until: OffsetDateTime,
     limit: i64,
 ) -> Result<Vec<DueVerification>, sqlx::Error> {
     sqlx::query_as(
         "WITH due AS (
-            SELECT id FROM verification WHERE due_at <= $1
+            SELECT id FROM verification WHERE channel = $4 AND due_at <= $1
              ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
          ), taken AS (
             UPDATE verification v SET due_at = $2, attempts = v.attempts + 1
@@ -194,7 +201,9 @@ pub async fn take_due(
             RETURNING v.*
          )
          SELECT t.id, t.customer_id, t.channel, t.address, t.code, t.expires_at, t.attempts,
-                r.language, w.secret AS webhook_secret
+                r.language, w.secret AS webhook_secret,
+                COALESCE(t.address = CASE t.channel WHEN 'mail' THEN r.user_email
+                         WHEN 'sms' THEN r.user_mobile ELSE w.url END, false) AS is_present
            FROM taken t
            LEFT JOIN recipient r ON r.customer_id = t.customer_id
            LEFT JOIN webhook w ON w.customer_id = t.customer_id AND w.url = t.address",
@@ -202,6 +211,7 @@ pub async fn take_due(
     .bind(now)
     .bind(lease_until)
     .bind(limit)
+    .bind(channel)
     .fetch_all(pool)
     .await
 }
@@ -216,12 +226,36 @@ pub async fn end_sending(
     sent_at: Option<OffsetDateTime>,
     due_at: Option<OffsetDateTime>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE verification SET sent_at = $2, due_at = $3 WHERE id = $1")
-        .bind(id)
-        .bind(sent_at)
-        .bind(due_at)
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "UPDATE verification SET sent_at = $2, due_at = $3 WHERE id = $1 AND due_at IS NOT NULL",
+    )
+    .bind(id)
+    .bind(sent_at)
+    .bind(due_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends the codes of a customer and channel: none of them counts, or is sent, any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_codes(
+    tx: &mut PgConnection,
+    customer_id: CustomerId,
+    channel: Channel,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE verification SET expires_at = $3, due_at = NULL
+          WHERE customer_id = $1 AND channel = $2 AND expires_at > $3",
+    )
+    .bind(customer_id)
+    .bind(channel)
+    .bind(now)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

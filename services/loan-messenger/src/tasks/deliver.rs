@@ -35,20 +35,20 @@ pub async fn deliver(office: Office, lane: Channel, figures: Deliver) -> anyhow:
         while running.try_join_next().is_some() {}
         let free = figures.concurrency_max.saturating_sub(running.len());
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        let turns = match claim_deliveries(&office, lane, limit).await {
+        let is_worth_another = match claim_deliveries(&office, lane, limit).await {
             Ok(claimed) => {
                 for job in claimed.jobs {
                     let office = office.clone();
                     running.spawn(async move { deliver_message(&office, job).await });
                 }
-                claimed.turns
+                claimed.is_worth_another
             }
             Err(error) => {
                 tracing::warn!(%lane, error = %described(&error), "messages wait for the database");
-                0
+                false
             }
         };
-        if turns > 0 && running.len() < figures.concurrency_max {
+        if is_worth_another && running.len() < figures.concurrency_max {
             continue;
         }
         tokio::select! {

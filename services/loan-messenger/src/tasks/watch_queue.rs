@@ -36,6 +36,9 @@ pub async fn watch_queue(office: Office, figures: WatchQueue) -> anyhow::Result<
         }
         if purged.is_none_or(|at| at.elapsed() >= figures.purge_every) {
             purged = Some(tokio::time::Instant::now());
+            if let Err(error) = sweep(&office).await {
+                tracing::warn!(error = %described(&error), "looking for stuck messages waits for the database");
+            }
             if let Err(error) = purge(&office, figures).await {
                 tracing::warn!(error = %described(&error), "purging waits for the database");
             }
@@ -46,13 +49,18 @@ pub async fn watch_queue(office: Office, figures: WatchQueue) -> anyhow::Result<
     }
 }
 
-async fn look(office: &Office) -> Result<(), sqlx::Error> {
-    let now = office.clock.now();
-    let stuck = queue::sweep(office.db.pool(), now).await?;
+/// Looks for messages without a turn. There should be none.
+async fn sweep(office: &Office) -> Result<(), sqlx::Error> {
+    let stuck = queue::sweep(office.db.pool(), office.clock.now()).await?;
     if stuck > 0 {
         tracing::error!(stuck, "messages waited without a turn; they have one now");
         metrics::counter!("message_turns_mended_total").increment(stuck);
     }
+    Ok(())
+}
+
+async fn look(office: &Office) -> Result<(), sqlx::Error> {
+    let now = office.clock.now();
     let backlog = queue::backlog(office.db.pool()).await?;
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float, and needs no last digit")]
     let [waiting, held] = [backlog.waiting as f64, backlog.held as f64];

@@ -9,19 +9,23 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Office, dice};
-use crate::clients::circuits::{Leave, NoLeave};
+use crate::clients::circuits::{Leave, NoLeave, Target};
 use crate::clients::{Destination, standard_webhooks};
 use crate::domain::delivery::{Plan, Reason, plan};
 use crate::domain::letter::{Facts, Letter, message_key};
 use crate::domain::notice::Text;
 use crate::store;
-use crate::store::delivery::{Head, Waiting};
+use crate::store::delivery::{Head, PutOff, Waiting};
 
 /// When a target without a free place is looked at again, at the latest.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
 
 /// When one whose circuit is open is.
-const OPEN_PAUSE: Duration = Duration::from_secs(3);
+const OPEN_PAUSE: Duration = Duration::from_secs(20);
+
+/// Turns of web-hooks that are looked at in one go, besides those that can be sent: many
+/// customers' systems may be away, and the others' turns are behind theirs.
+const LOOKS: i64 = 200;
 
 /// When a channel that there is not is looked for again: an operator may have set it up.
 const NOT_OFFERED_PAUSE: Duration = Duration::from_secs(600);
@@ -38,6 +42,8 @@ pub struct Job {
     pub number: i32,
     /// Which try of this round, from 1.
     pub tries: u32,
+    /// Attempts of others in this look that nobody ended.
+    abandoned: i64,
     /// When it was written.
     pub created_at: OffsetDateTime,
     /// When it is not tried any more.
@@ -57,8 +63,18 @@ pub struct Job {
 pub struct Claimed {
     /// To be sent now.
     pub jobs: Vec<Job>,
-    /// Turns that were looked at.
-    pub turns: usize,
+    /// There may be more to do at once: something was begun, ended or handed on, or not
+    /// all turns were looked at.
+    pub is_worth_another: bool,
+}
+
+/// What is to be done about the turns of one look.
+#[derive(Default)]
+struct Plans {
+    jobs: Vec<Job>,
+    done: Vec<CustomerId>,
+    put_off: Vec<PutOff>,
+    is_worth_another: bool,
 }
 
 /// A message that waits, whole.
@@ -82,29 +98,58 @@ pub async fn claim_deliveries(
     limit: i64,
 ) -> Result<Claimed, sqlx::Error> {
     let now = office.clock.now();
-    if limit == 0 || !store::delivery::is_anything_due(office.db.pool(), lane, now).await? {
+    let is_ours_away = match lane {
+        Channel::Mail => office.circuits.is_open(&Target::Ours("mail")),
+        Channel::Sms => office.circuits.is_open(&Target::Ours("sms")),
+        Channel::Mailbox | Channel::Webhook => false,
+    };
+    if limit == 0
+        || is_ours_away
+        || !store::delivery::is_anything_due(office.db.pool(), lane, now).await?
+    {
         return Ok(Claimed::default());
     }
+    let looks = if lane == Channel::Webhook { limit + LOOKS } else { limit };
     let work = async |tx: &mut PgConnection| -> Result<Claimed, sqlx::Error> {
-        let heads = store::delivery::take_turns(tx, lane, now, limit).await?;
-        let turns = heads.len();
-        let mut jobs = Vec::with_capacity(heads.len());
-        let mut done = Vec::new();
+        let heads = store::delivery::take_turns(tx, lane, now, looks).await?;
+        let mut plans = Plans::default();
+        plans.is_worth_another = i64::try_from(heads.len()).is_ok_and(|looked| looked == looks);
         for head in heads {
             match next(&head) {
-                None => done.push(head.customer_id),
-                Some(next) => jobs.extend(take(office, tx, lane, head, next, now).await?),
+                None => plans.done.push(head.customer_id),
+                Some(next) => take(office, tx, lane, head, next, now, limit, &mut plans).await?,
             }
         }
+        let Plans { mut jobs, done, put_off, is_worth_another } = plans;
         store::delivery::end_turns(tx, &done).await?;
+        store::delivery::put_off(tx, &put_off).await?;
         let ids: Vec<_> = jobs.iter().map(|job| job.message_id).collect();
-        store::delivery::begin(tx, &ids, lane, now, now + office.rules.lease()).await?;
-        Ok(Claimed { jobs, turns })
+        let lease_until = now + office.rules.lease(lane);
+        let begun = store::delivery::begin(tx, &ids, lane, now, lease_until).await?;
+        // What was dropped meanwhile is not sent.
+        jobs.retain(|job| begun.messages.contains(&job.message_id));
+        for job in &mut jobs {
+            job.abandoned = begun.abandoned;
+        }
+        Ok(Claimed { is_worth_another: is_worth_another || !jobs.is_empty(), jobs })
     };
-    office.db.in_tx("claim_deliveries", work).await
+    let claimed = office.db.in_tx("claim_deliveries", work).await?;
+    let abandoned = claimed.jobs.first().map_or(0, |job| job.abandoned);
+    if let Ok(abandoned @ 1..) = u64::try_from(abandoned) {
+        tracing::warn!(
+            abandoned,
+            "messages were being sent by somebody who has died; they go once more, under the same id"
+        );
+        metrics::counter!(
+            "message_attempts_total", "channel" => lane.code(), "outcome" => "abandoned"
+        )
+        .increment(abandoned);
+    }
+    Ok(claimed)
 }
 
 /// Decides about a customer's next message.
+#[expect(clippy::too_many_arguments, reason = "all of it is one look")]
 async fn take(
     office: &Office,
     tx: &mut PgConnection,
@@ -112,47 +157,41 @@ async fn take(
     head: Head,
     next: Next,
     now: OffsetDateTime,
-) -> Result<Option<Job>, sqlx::Error> {
-    let reach = head.contact.reach(office.rules.offered);
-    let decided = plan(reach, office.rules.offered, next.give_up_at <= now);
+    limit: i64,
+    plans: &mut Plans,
+) -> Result<(), sqlx::Error> {
+    let offered = office.rules.offered;
+    let reach = head.contact.reach(offered, head.message.kind);
+    let decided = plan(reach, offered, next.give_up_at <= now);
+    let mut put_off = PutOff {
+        customer_id: head.customer_id,
+        lane,
+        due_at: now,
+        is_held: false,
+        created_at: next.created_at,
+    };
     match decided {
         Plan::Send(channel) if channel != lane => {
-            store::delivery::put_off(tx, &head, channel, now, false).await?;
+            put_off.lane = channel;
+            plans.is_worth_another = true;
         }
         Plan::Send(channel) => {
-            let destination = destination(&head, channel, now);
-            let Some(way) = office.ways.of(channel) else {
-                return hold(tx, &head, lane, next.id, Reason::NotOffered, now + NOT_OFFERED_PAUSE)
-                    .await;
-            };
-            let pause = match office.circuits.leave(&way.target(&destination)) {
-                Ok(leave) => {
-                    return Ok(Some(Job {
-                        message_id: next.id,
-                        customer_id: head.customer_id,
-                        channel,
-                        number: next.attempts + 1,
-                        tries: u32::try_from(next.tries).unwrap_or(0).saturating_add(1),
-                        created_at: next.created_at,
-                        give_up_at: next.give_up_at,
-                        letter: next.letter,
-                        destination,
-                        leave,
-                        taken: Instant::now(),
-                    }));
+            match job(office, &head, next, channel, now, plans.jobs.len(), limit) {
+                Ok(job) => {
+                    plans.jobs.push(job);
+                    return Ok(());
                 }
-                Err(NoLeave::Full) => FULL_PAUSE,
-                Err(NoLeave::Open) => OPEN_PAUSE,
-            };
-            let pause = pause / 2 + pause.mul_f64(f64::from(dice()) / f64::from(u32::MAX)) / 2;
-            store::delivery::put_off(tx, &head, lane, now + pause, false).await?;
+                Err(pause) => put_off.due_at = now + pause,
+            }
         }
         Plan::Hold(reason) => {
-            let until = match reason {
+            store::delivery::note_reason(tx, next.id, reason.code()).await?;
+            // What the operator has taken away waits for us, and its age counts.
+            put_off.is_held = reason != Reason::NotOffered;
+            put_off.due_at = match reason {
                 Reason::NotOffered => next.give_up_at.min(now + NOT_OFFERED_PAUSE),
                 _ => next.give_up_at,
             };
-            return hold(tx, &head, lane, next.id, reason, until).await;
         }
         Plan::Drop(reason) | Plan::GiveUp(reason) => {
             let (state, name) = match decided {
@@ -162,23 +201,49 @@ async fn take(
             metrics::counter!("message_unsent_total", "state" => name, "reason" => reason.code())
                 .increment(1);
             store::delivery::end_unsent(tx, next.id, state, reason.code(), now).await?;
-            store::delivery::put_off(tx, &head, lane, now, false).await?;
+            plans.is_worth_another = true;
         }
     }
-    Ok(None)
+    plans.put_off.push(put_off);
+    Ok(())
 }
 
-async fn hold(
-    tx: &mut PgConnection,
+/// The message as it is to be sent now, or how long to wait for a place.
+fn job(
+    office: &Office,
     head: &Head,
-    lane: Channel,
-    id: MessageId,
-    reason: Reason,
-    until: OffsetDateTime,
-) -> Result<Option<Job>, sqlx::Error> {
-    store::delivery::note_reason(tx, id, reason.code()).await?;
-    store::delivery::put_off(tx, head, lane, until, true).await?;
-    Ok(None)
+    next: Next,
+    channel: Channel,
+    now: OffsetDateTime,
+    jobs: usize,
+    limit: i64,
+) -> Result<Job, Duration> {
+    let pause = |longest: Duration| {
+        longest / 2 + longest.mul_f64(f64::from(dice()) / f64::from(u32::MAX)) / 2
+    };
+    let destination = destination(head, channel, now);
+    let way = office.ways.of(channel).ok_or(NOT_OFFERED_PAUSE)?;
+    if i64::try_from(jobs).is_ok_and(|jobs| jobs >= limit) {
+        return Err(Duration::ZERO);
+    }
+    let leave = office.circuits.leave(&way.target(&destination)).map_err(|none| match none {
+        NoLeave::Full => pause(FULL_PAUSE),
+        NoLeave::Open => pause(OPEN_PAUSE),
+    })?;
+    Ok(Job {
+        message_id: next.id,
+        customer_id: head.customer_id,
+        channel,
+        number: next.attempts + 1,
+        tries: u32::try_from(next.tries).unwrap_or(0).saturating_add(1),
+        abandoned: 0,
+        created_at: next.created_at,
+        give_up_at: next.give_up_at,
+        letter: next.letter,
+        destination,
+        leave,
+        taken: Instant::now(),
+    })
 }
 
 fn destination(head: &Head, channel: Channel, now: OffsetDateTime) -> Destination {

@@ -52,7 +52,7 @@ pub async fn confirm_address(
         return Ok(Confirmed::Wrong { tries_left: TRIES_MAX - pending.tries - 1 });
     }
     store::contact::verify(tx, customer_id, channel, &pending.address, now).await?;
-    store::verification::end_sending(&mut *tx, pending.id, Some(now), None).await?;
+    store::verification::end_codes(tx, customer_id, channel, now).await?;
     store::delivery::look_again(tx, customer_id, now).await?;
     Ok(Confirmed::Verified)
 }

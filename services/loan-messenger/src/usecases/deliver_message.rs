@@ -5,7 +5,6 @@ use std::time::Duration;
 use ::events::codes::DeliveryState;
 use common::db::described;
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use super::claim_deliveries::Job;
 use super::{Office, dice};
@@ -13,6 +12,9 @@ use crate::clients::Outcome;
 use crate::domain::delivery::Reason;
 use crate::store;
 use crate::store::delivery::Ended;
+
+/// Whoever has not begun to send so long after taking was stopped meanwhile.
+const TOO_LATE: Duration = Duration::from_secs(5);
 
 /// The pause while the database can't be told.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub async fn deliver_message(office: &Office, job: Job) {
     // Whoever was stopped (and not killed) between taking and sending comes too late:
     // somebody else may be at it.
-    if job.taken.elapsed() >= office.rules.timeout {
+    if job.taken.elapsed() >= TOO_LATE {
         tracing::warn!(message_id = %job.message_id, "a message was taken too long ago to be sent");
         return;
     }
@@ -36,7 +38,7 @@ pub async fn deliver_message(office: &Office, job: Job) {
     .increment(1);
     let now = office.clock.now();
     let ended = ended(office, &job, &outcome, now);
-    let (taken, message_id, tries) = (job.taken, job.message_id, job.tries);
+    let (message_id, tries) = (job.message_id, job.tries);
     if matches!(outcome, Outcome::Sent) {
         let waited = (now - job.created_at).as_seconds_f64();
         metrics::histogram!("message_sent_seconds", "channel" => job.channel.code()).record(waited);
@@ -46,7 +48,7 @@ pub async fn deliver_message(office: &Office, job: Job) {
     let (customer_id, address) = (job.customer_id, job.destination.address);
     job.leave.settle(&outcome);
     let gone = (outcome == Outcome::Gone).then_some((customer_id, address.as_str()));
-    write_down(office, &ended, gone, taken).await;
+    write_down(office, &ended, gone).await;
 }
 
 /// What is to be written down.
@@ -87,25 +89,21 @@ fn ended(office: &Office, job: &Job, outcome: &Outcome, now: OffsetDateTime) -> 
     ended
 }
 
-/// Writes it down. While the database is away this goes on for as long as nobody else
-/// sends the message: what was sent and is not known to be will be sent again.
-async fn write_down(
-    office: &Office,
-    ended: &Ended,
-    gone: Option<(::events::CustomerId, &str)>,
-    taken: Instant,
-) {
+/// Writes it down, however long the database is away: what was sent and is not known to
+/// be will be sent again.
+async fn write_down(office: &Office, ended: &Ended, gone: Option<(::events::CustomerId, &str)>) {
     let forced = office.shutdown.hard();
     loop {
         let error = match write(office, ended, gone).await {
             Ok(true) => return,
             Ok(false) => {
-                tracing::warn!(message_id = %ended.message_id, "somebody else has taken this message meanwhile");
+                tracing::warn!(message_id = %ended.message_id, "this message was dropped, or taken by somebody else, meanwhile");
                 return;
             }
             Err(error) => error,
         };
-        if taken.elapsed() >= office.rules.lease() || forced.is_cancelled() {
+        // However late: what comes too late changes nothing.
+        if forced.is_cancelled() {
             tracing::warn!(message_id = %ended.message_id, error = %described(&error), "what came of a message could not be written down; it will be sent again");
             return;
         }

@@ -23,15 +23,26 @@ pub async fn keep_recipient(
 ) -> Result<bool, sqlx::Error> {
     store::message::take_turn(tx).await?;
     let customer_id = recipient.customer_id;
-    let before = store::recipient::mail_address(tx, customer_id).await?;
+    let (mail, mobile) = store::recipient::addresses(tx, customer_id).await?;
     if !store::recipient::keep(tx, recipient).await? {
         return Ok(false);
     }
+    // An address that comes back later is proven anew.
+    let is_other_mail = recipient.user_email != mail;
+    if is_other_mail {
+        store::contact::unverify(tx, customer_id, Channel::Mail).await?;
+    }
+    if mobile.as_deref() != Some(recipient.user_mobile.as_str()) {
+        store::contact::unverify(tx, customer_id, Channel::Sms).await?;
+    }
     let now = clock.now();
+    if is_other_mail {
+        store::verification::end_codes(tx, customer_id, Channel::Mail, now).await?;
+    }
     store::delivery::look_again(tx, customer_id, now).await?;
     // Who reads the whole history of the customers does not write to all of them.
     let is_news = now - recipient.changed_at < rules.code_good_for;
-    if is_news && recipient.user_email.is_some() && recipient.user_email != before {
+    if is_news && recipient.user_email.is_some() && is_other_mail {
         // Whether a code was sent is the customer's to find out: they can ask for one.
         request_verification(tx, clock, rules, customer_id, Channel::Mail).await?;
     }

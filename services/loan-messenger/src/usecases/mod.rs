@@ -8,6 +8,7 @@ pub mod confirm_address;
 pub mod deliver_message;
 pub mod forget_recipient;
 pub mod keep_recipient;
+pub mod remove_webhook;
 pub mod request_verification;
 pub mod rotate_webhook_secret;
 pub mod send_message;
@@ -20,6 +21,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::events::codes::Channel;
 use common::clock::Clock;
 use common::db::Db;
 use common::shutdown::Shutdown;
@@ -37,8 +39,10 @@ pub struct Rules {
     pub give_up_after: Duration,
     /// When one is tried again.
     pub retry: Retry,
-    /// How long sending one may take.
+    /// How long each part of sending one may take …
     pub timeout: Duration,
+    /// … and the answer of a mail server to the whole mail.
+    pub body: Duration,
     /// How long a code is good.
     pub code_good_for: Duration,
     /// Whether a web-hook may be http, and inside.
@@ -46,11 +50,16 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Nobody else sends a message of which sending was begun so long ago: twice what
-    /// it may take, and the time to write down what came of it.
+    /// Nobody else sends a message of which sending was begun so long ago: what it may
+    /// take, of a mail with its six parts and one connection in vain, and the time to
+    /// write down what came of it.
     #[must_use]
-    pub fn lease(&self) -> Duration {
-        self.timeout * 2 + Duration::from_secs(10)
+    pub fn lease(&self, channel: Channel) -> Duration {
+        let sending = match channel {
+            Channel::Mail => self.timeout * 8 + self.body,
+            _ => self.timeout * 2,
+        };
+        sending + Duration::from_secs(10)
     }
 }
 
@@ -66,6 +75,7 @@ impl Default for Rules {
                 wish_max: Duration::from_secs(3_600),
             },
             timeout: Duration::from_secs(10),
+            body: Duration::from_secs(120),
             code_good_for: Duration::from_secs(1_800),
             allows_any_webhook: false,
         }
@@ -85,6 +95,8 @@ pub struct Office {
     pub ways: Arc<Ways>,
     /// How the targets are.
     pub circuits: Circuits,
+    /// The same for codes, which have places of their own: somebody waits for them.
+    pub code_circuits: Circuits,
     /// When this ends.
     pub shutdown: Shutdown,
 }

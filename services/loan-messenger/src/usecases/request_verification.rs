@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use ::events::CustomerId;
 use ::events::codes::Channel;
+use aws_lc_rs::digest;
 use common::clock::Clock;
 use sqlx::PgConnection;
 
 use super::Rules;
-use crate::domain::address::CODE_DIGITS;
+use crate::domain::address::{CODE_DIGITS, comes_down_to};
 use crate::store;
 use crate::store::verification::NewVerification;
 
@@ -61,12 +62,15 @@ pub async fn request_verification(
     let Some(address) = contact.address(channel) else {
         return Ok(Requested::NoAddress);
     };
-    if contact.verified.contains(&channel) {
+    let is_gone = channel == Channel::Webhook && contact.gone_at.is_some();
+    if contact.verified.contains(&channel) && !is_gone {
         return Ok(Requested::Verified);
     }
-    store::verification::take_turn(tx, customer_id, address).await?;
+    let key = digest::digest(&digest::SHA256, comes_down_to(channel, address).as_bytes());
+    let key = key.as_ref();
+    store::verification::take_turn(tx, customer_id, key).await?;
     let now = clock.now();
-    let asked = store::verification::asked(tx, customer_id, channel, address, now - WINDOW).await?;
+    let asked = store::verification::asked(tx, customer_id, channel, key, now - WINDOW).await?;
     if asked.by_customer >= CODES_PER_CUSTOMER_MAX || asked.to_address >= CODES_PER_ADDRESS_MAX {
         return Ok(Requested::TooMany { retry_after: Duration::from_secs(3_600) });
     }
@@ -79,6 +83,7 @@ pub async fn request_verification(
         customer_id,
         channel,
         address: address.to_owned(),
+        address_key: key.to_vec(),
         code: code().map_err(|_| sqlx::Error::Protocol("no randomness for a code".to_owned()))?,
         created_at: now,
         expires_at: now + rules.code_good_for,

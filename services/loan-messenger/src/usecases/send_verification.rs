@@ -12,6 +12,12 @@ use crate::domain::notice;
 use crate::store;
 use crate::store::verification::DueVerification;
 
+/// When a target without a free place, or that is left alone, is looked at again.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Tries after which the pause grows no more.
+const TRIES_COUNTED_MAX: u32 = 4;
+
 /// Sends a code that was taken. One that did not arrive is sent again for as long as it
 /// is good; who waits for it can ask for another.
 ///
@@ -20,10 +26,15 @@ use crate::store::verification::DueVerification;
 pub async fn send_verification(office: &Office, due: DueVerification) -> Result<(), sqlx::Error> {
     let now = office.clock.now();
     let pool = office.db.pool();
-    if due.expires_at <= now {
+    // It is old, confirmed meanwhile, or of an address that is in use no more.
+    if due.expires_at <= now || !due.is_present {
         return store::verification::end_sending(pool, due.id, None, None).await;
     }
-    let outcome = send(office, &due, now).await;
+    let Some(outcome) = send(office, &due, now).await else {
+        // Its target is not to be bothered now; that is no try.
+        let later = now + BUSY_PAUSE;
+        return store::verification::end_sending(pool, due.id, None, Some(later)).await;
+    };
     metrics::counter!(
         "message_verifications_total", "channel" => due.channel.code(), "outcome" => outcome.name()
     )
@@ -35,17 +46,16 @@ pub async fn send_verification(office: &Office, due: DueVerification) -> Result<
             store::verification::end_sending(pool, due.id, None, None).await
         }
         Outcome::Failed { retry_after, .. } => {
-            let tries = u32::try_from(due.attempts).unwrap_or(u32::MAX);
+            // Somebody waits for it.
+            let tries = u32::try_from(due.attempts).unwrap_or(u32::MAX).min(TRIES_COUNTED_MAX);
             let pause = office.rules.retry.pause_after(tries, retry_after, dice());
             store::verification::end_sending(pool, due.id, None, Some(at + pause)).await
         }
     }
 }
 
-async fn send(office: &Office, due: &DueVerification, now: OffsetDateTime) -> Outcome {
-    let Some(way) = office.ways.of(due.channel) else {
-        return Outcome::failed("channel-not-offered");
-    };
+async fn send(office: &Office, due: &DueVerification, now: OffsetDateTime) -> Option<Outcome> {
+    let way = office.ways.of(due.channel)?;
     let language = due.language.unwrap_or_default();
     let left = Duration::try_from(due.expires_at - now).unwrap_or_default();
     let minutes = u32::try_from(left.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
@@ -58,10 +68,8 @@ async fn send(office: &Office, due: &DueVerification, now: OffsetDateTime) -> Ou
     let secrets: Vec<Secret> =
         due.webhook_secret.iter().map(|one| standard_webhooks::shown(one)).collect();
     let destination = Destination { address: due.address.clone(), secrets };
-    let Ok(leave) = office.circuits.leave(&way.target(&destination)) else {
-        return Outcome::failed("busy");
-    };
+    let leave = office.code_circuits.leave(&way.target(&destination)).ok()?;
     let outcome = way.send(&letter, &destination).await;
     leave.settle(&outcome);
-    outcome
+    Some(outcome)
 }

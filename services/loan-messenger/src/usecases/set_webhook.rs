@@ -1,6 +1,7 @@
 //! A customer names the address of their own system.
 
 use ::events::CustomerId;
+use ::events::codes::Channel;
 use common::clock::Clock;
 use common::config::Secret;
 use sqlx::PgConnection;
@@ -22,6 +23,7 @@ pub async fn set_webhook(
     let now = clock.now();
     let secret = new_secret()?;
     store::contact::set_webhook(tx, customer_id, url, &secret, now).await?;
+    store::verification::end_codes(tx, customer_id, Channel::Webhook, now).await?;
     store::delivery::look_again(tx, customer_id, now).await?;
     Ok(standard_webhooks::shown(&secret))
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codes;
+mod races;
 
 use std::sync::Mutex;
 
@@ -49,6 +50,10 @@ struct Bench {
     sent: Arc<Mutex<Vec<(String, String)>>>,
 }
 
+fn circuits() -> Circuits {
+    Circuits::new(Places { ours: 8, theirs: 8 }, Duration::from_secs(60))
+}
+
 impl Bench {
     fn new(pool: &PgPool, outcomes: Vec<Outcome>) -> Self {
         let sent = Arc::default();
@@ -60,7 +65,8 @@ impl Bench {
             clock: Clock::fixed(at(100)),
             rules,
             ways: Arc::new(ways),
-            circuits: Circuits::new(Places { ours: 8, theirs: 8 }, Duration::from_secs(60)),
+            circuits: circuits(),
+            code_circuits: circuits(),
             shutdown: Shutdown::new(),
         };
         Self { office, sent }
@@ -120,7 +126,7 @@ impl Bench {
     async fn send_all(&self) {
         loop {
             let claimed = self.claim().await;
-            if claimed.turns == 0 {
+            if !claimed.is_worth_another {
                 return;
             }
             for job in claimed.jobs {
@@ -171,7 +177,7 @@ async fn messages_go_in_order_and_only_when_the_one_before_has_gone(pool: PgPool
     let other = bench.customer(1, true).await;
     let claimed = bench.claim().await;
     assert_eq!(claimed.jobs.len(), 2, "the first of each");
-    assert_eq!(bench.claim().await.turns, 0, "whoever is being written to has no turn");
+    assert!(bench.claim().await.jobs.is_empty(), "whoever is being written to has no turn");
     for job in claimed.jobs {
         deliver_message(&bench.office, job).await;
     }
@@ -245,7 +251,9 @@ async fn nothing_goes_to_a_customer_who_was_removed(pool: PgPool) {
     assert_eq!(bench.keys().len(), 1, "only the one that was on its way");
     let dropped = state("dropped", Some("customer-removed"));
     assert_eq!(bench.states(story.customer_id).await, [dropped.clone(), dropped.clone(), dropped]);
-    for table in ["preference", "webhook", "verified_address", "verification", "turn"] {
+    let codes = "SELECT count(*) FROM verification WHERE address <> '' OR code <> ''";
+    assert_eq!(sqlx::query_scalar::<_, i64>(codes).fetch_one(&pool).await.unwrap(), 0);
+    for table in ["preference", "webhook", "verified_address", "turn"] {
         let sql = format!("SELECT count(*) FROM {table}");
         let rows: i64 =
             sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
@@ -259,8 +267,9 @@ async fn whoever_dies_while_sending_is_replaced_and_the_id_stays(pool: PgPool) {
     let story = bench.customer(2, true).await;
     let dead = bench.claim().await;
     assert_eq!(dead.jobs.len(), 1);
-    bench.office.clock.advance(Span::seconds(29));
-    assert_eq!(bench.claim().await.turns, 0);
+    let lease = bench.office.rules.lease(Channel::Mail);
+    bench.office.clock.advance((lease - Duration::from_secs(1)).try_into().unwrap());
+    assert!(bench.claim().await.jobs.is_empty());
     bench.office.clock.advance(Span::seconds(2));
     bench.send_all().await;
     let ids = bench.ids(story.customer_id).await;
@@ -290,7 +299,9 @@ async fn what_is_refused_for_good_is_not_tried_again_and_holds_nothing_up(pool: 
     // An operator has set it right.
     let since = OffsetDateTime::UNIX_EPOCH;
     let work = async |tx: &mut sqlx::PgConnection| {
-        let again = store::queue::Again::LostSince { since, until: at(10_000), limit: 10 };
+        let until = at(10_000);
+        let (channel, reason) = (Some(Channel::Mail), Some("550 5.1.1".to_owned()));
+        let again = store::queue::Again::LostSince { since, until, channel, reason, limit: 10 };
         let now = bench.office.clock.now();
         store::queue::put_back(tx, &again, now, now + Span::hours(72)).await
     };
@@ -345,5 +356,6 @@ async fn a_message_without_a_turn_gets_one(pool: PgPool) {
 #[test]
 fn a_lease_is_longer_than_sending_may_take() {
     let rules = Rules::default();
-    assert!(rules.lease() > rules.timeout * 2);
+    assert!(rules.lease(Channel::Webhook) > rules.timeout * 2);
+    assert!(rules.lease(Channel::Mail) > rules.timeout * 6 + rules.body);
 }

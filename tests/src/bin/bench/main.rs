@@ -6,6 +6,7 @@
 //! answered, so that a slow answer is not hidden by waiting for it.
 
 mod agreement;
+mod delay;
 mod latency;
 mod messages;
 mod read_your_writes;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use journeys::client::{Client, Credentials};
+use journeys::proxy::Proxy;
 use journeys::siege;
 use sqlx::{PgPool, Row};
 use standalone::{Postgres, Service, Stack};
@@ -50,6 +52,9 @@ struct Arguments {
     /// Measures nothing but a rebuild of the read model with so many loans.
     #[arg(long, value_name = "LOANS", num_args = 0..=1, default_missing_value = "100000")]
     rebuild: Option<i64>,
+    /// Measures nothing but the experiment with loan-auth's delay, for so many seconds.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60")]
+    delay: Option<u32>,
     /// Measures nothing but sending so many messages that have queued up.
     #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "100000")]
     messages: Option<i64>,
@@ -107,7 +112,12 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if arguments.soak.soak.is_some() {
         builder = soak::settings(builder);
     }
+    let proxy = Proxy::start().await?;
+    if arguments.delay.is_some() {
+        builder = delay::settings(builder, &proxy);
+    }
     let mut stack = builder.start().await?;
+    proxy.lead_to(&stack.url(Service::LoanAuth));
     let client = Client::try_new(stack.gateway_url())?;
     let db = PgPool::connect(&stack.database().superuser_url()).await?;
     if let Some(loans) = arguments.reconcile {
@@ -120,6 +130,10 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if let Some(loans) = arguments.rebuild {
         settle(&client).await?;
         return rebuild::measure(&stack, &db, loans).await;
+    }
+    if let Some(seconds) = arguments.delay {
+        settle(&client).await?;
+        return delay::measure(&mut stack, &proxy, &client, &db, seconds).await;
     }
     if let Some(messages) = arguments.messages {
         settle(&client).await?;

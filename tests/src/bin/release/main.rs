@@ -3,6 +3,7 @@
 //! instance is killed in place of being asked to end, only what was under way there.
 
 mod balanced;
+mod rotate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,8 +41,12 @@ struct Arguments {
     /// Kills the first instance of this part (SIGKILL) in place of asking it to end.
     #[arg(long)]
     kill: Option<Service>,
+    /// Replaces not the programs but what is secret: the key that signs tokens, the
+    /// credential of loan-request, and the logins of the database.
+    #[arg(long, conflicts_with_all = ["kill", "new_bin_dir"])]
+    rotate: bool,
     /// How long siege goes on, in seconds. More than the replacements take.
-    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(30..=3_600))]
+    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(30..=3_600))]
     seconds: u32,
 }
 
@@ -79,17 +84,15 @@ async fn release(arguments: Arguments) -> Result<()> {
     tokio::time::sleep(PAUSE).await;
     let begun = Instant::now();
     println!("{:<16} {:>9} {:>9}  end", "replaced", "ready", "ended");
-    let mut new = Vec::new();
-    for service in ORDER {
-        let mut killed = arguments.kill == Some(service);
-        for place in 0..INSTANCES {
-            let instance =
-                replaced(&mut stack, &balanced, service, place, &mut old, killed).await?;
-            new.push(instance);
-            killed = false;
-            tokio::time::sleep(PAUSE).await;
+    let mut parts = Parts { stack, balanced, extra: old };
+    if arguments.rotate {
+        rotate::rotate(&mut parts).await?;
+    } else {
+        for service in ORDER {
+            parts.replace(service, arguments.kill == Some(service)).await?;
         }
     }
+    let Parts { stack, balanced, .. } = parts;
     ensure!(!siege.is_finished(), "siege was over before the release: give it more --seconds");
     println!("all replaced in {:.0} s", begun.elapsed().as_secs_f64());
     let siege = siege.await??;
@@ -115,6 +118,8 @@ async fn stack(arguments: &Arguments, balanced: &Balanced) -> Result<Stack> {
     let mut builder = Stack::builder()
         // As the chart has it: still served while those in front learn of it.
         .env_for_all("SHUTDOWN_LINGER_SECONDS", "4")
+        // Whose roles are changed must be alone on its server.
+        .own_postgres()
         .detour(balanced.detour());
     if let Some(folder) = &arguments.bin_dir {
         builder = builder.bin_dir(folder);
@@ -122,40 +127,59 @@ async fn stack(arguments: &Arguments, balanced: &Balanced) -> Result<Stack> {
     builder.start().await
 }
 
-/// A new instance beside the old ones, and then one of these less.
-async fn replaced(
-    stack: &mut Stack,
-    balanced: &Balanced,
-    service: Service,
-    place: usize,
-    old: &mut [ServiceProcess],
-    killed: bool,
-) -> Result<ServiceProcess> {
-    let begun = Instant::now();
-    let instance = stack.another(service).await?;
-    let ready = begun.elapsed();
-    balanced.add(service, &instance);
-    let begun = Instant::now();
-    let first = old.iter().position(|one| one.service() == service);
-    let going = match first.filter(|_| place > 0) {
-        Some(index) => old.get_mut(index).context("an old instance")?,
-        None => stack.service_mut(service),
-    };
-    let end = if killed {
-        going.kill()?;
-        "killed".to_owned()
-    } else {
-        going.terminate().await?.to_string()
-    };
-    balanced.remove(service, going);
-    println!(
-        "{:<16} {:>7.1} s {:>7.1} s  {end}",
-        format!("{service} {}", place + 1),
-        ready.as_secs_f64(),
-        begun.elapsed().as_secs_f64()
-    );
-    ensure!(killed || end.ends_with(": 0"), "{service} did not end in good order");
-    Ok(instance)
+/// All that runs, several of each part.
+struct Parts {
+    stack: Stack,
+    balanced: Balanced,
+    /// The instances that the stack does not know, the oldest first.
+    extra: Vec<ServiceProcess>,
+}
+
+impl Parts {
+    /// Replaces every instance of a part, one after another: a new one beside the old
+    /// ones, and then one of these less. The first may be killed.
+    async fn replace(&mut self, service: Service, first_is_killed: bool) -> Result<()> {
+        for place in 0..INSTANCES {
+            let begun = Instant::now();
+            let instance = self.stack.another(service).await?;
+            let ready = begun.elapsed();
+            self.balanced.add(service, &instance);
+            let begun = Instant::now();
+            let killed = first_is_killed && place == 0;
+            let end = self.end_oldest(service, killed).await?;
+            self.extra.push(instance);
+            println!(
+                "{:<16} {:>7.1} s {:>7.1} s  {end}",
+                format!("{service} {}", place + 1),
+                ready.as_secs_f64(),
+                begun.elapsed().as_secs_f64()
+            );
+            ensure!(killed || end.ends_with(": 0"), "{service} did not end in good order");
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the instance that has been there for the longest.
+    async fn end_oldest(&mut self, service: Service, killed: bool) -> Result<String> {
+        let is_first = self.stack.service_mut(service).is_running();
+        let oldest = self.extra.iter().position(|one| one.service() == service);
+        let going = match oldest.filter(|_| !is_first) {
+            Some(index) => self.extra.get_mut(index).context("an instance")?,
+            None => self.stack.service_mut(service),
+        };
+        let end = if killed {
+            going.kill()?;
+            "killed".to_owned()
+        } else {
+            going.terminate().await?.to_string()
+        };
+        self.balanced.remove(service, going);
+        if let Some(index) = oldest.filter(|_| !is_first) {
+            drop(self.extra.remove(index));
+        }
+        Ok(end)
+    }
 }
 
 fn verdict(siege: &Siege, balanced: &Balanced, kill: Option<Service>) -> Result<()> {

@@ -9,7 +9,7 @@ use standalone::Service;
 
 use super::{apply, messages, reader, until, with_mail, written};
 
-/// How often; the long run is a command of its own (docs/reliability.md).
+/// How often; for the long run see docs/messages.md.
 const KILLS: &str = "MESSENGER_KILLS";
 const KILLS_USUAL: usize = 12;
 
@@ -56,12 +56,12 @@ async fn killed_at_any_moment_it_loses_nothing() -> Result<()> {
         let came = keys.len();
         keys.dedup();
         assert_eq!(keys, wanted, "every message, in order");
-        eprintln!(
-            "{}: {} messages, {} came twice",
-            reader.address,
-            wanted.len(),
-            came - keys.len()
-        );
+        let twice = came - keys.len();
+        eprintln!("{}: {} messages, {twice} came twice", reader.address, wanted.len());
+        assert!(twice <= kills(), "more than one for each kill");
+        for pair in mails.windows(2).filter(|pair| pair[0].key() == pair[1].key()) {
+            assert_eq!(pair[0].header("Message-ID"), pair[1].header("Message-ID"));
+        }
     }
     journey.finish().await
 }

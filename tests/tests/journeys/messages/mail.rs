@@ -98,8 +98,6 @@ async fn a_server_that_misbehaves_loses_nothing_and_doubles_only_what_it_cut_off
     let journey = with_mail(&server).await?;
     let kim = reader(&journey, &server, "kim").await?;
     for manner in [
-        Manner::Greet("421 4.3.2 not now"),
-        Manner::Greet("554 5.3.2 no service"),
         Manner::Recipient("451 4.7.1 greylisted"),
         Manner::Recipient("535 5.7.8 log in first"),
         Manner::Data("452 4.3.1 full"),
@@ -118,6 +116,20 @@ async fn a_server_that_misbehaves_loses_nothing_and_doubles_only_what_it_cut_off
         })
         .await?;
     }
+    // One that greets nobody any more; connections of before are gone.
+    for greeting in ["421 4.3.2 not now", "554 5.3.2 no service"] {
+        server.stop();
+        server.set(Manner::Greet(greeting));
+        server.go_on().await?;
+        apply(&journey, &kim, 2).await?;
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        server.set(Manner::Take);
+        let last = written(&journey, &kim).await?.pop().unwrap_or_default();
+        until(&format!("all, after {greeting}"), || {
+            messages(&server, &kim.address).iter().any(|mail| mail.key() == last)
+        })
+        .await?;
+    }
     // And one that is not there for a while, and comes back.
     server.stop();
     apply(&journey, &kim, 2).await?;
@@ -130,6 +142,29 @@ async fn a_server_that_misbehaves_loses_nothing_and_doubles_only_what_it_cut_off
     })
     .await?;
     arrived_in_order(&messages(&server, &kim.address), &wanted);
+    journey.finish().await
+}
+
+// An answer that comes too late is nobody else's: the next mail's own answer counts.
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_not_taken_for_anothers() -> Result<()> {
+    let server = MailServer::start().await?;
+    let journey = with_mail(&server).await?;
+    let kim = reader(&journey, &server, "kim").await?;
+    let lee = reader(&journey, &server, "lee").await?;
+    server.set_towards(&kim.address, Manner::Late(Duration::from_millis(2_500)));
+    server.set_towards(&lee.address, Manner::Data("554 5.6.0 not this one"));
+    apply(&journey, &kim, 1).await?;
+    for _ in 0..4 {
+        apply(&journey, &lee, 1).await?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let lees = "SELECT count(*) FROM loan_messenger.delivery d JOIN loan_messenger.recipient r USING (customer_id) WHERE r.user_email = 'lee@mail.example' AND d.state = 'failed'";
+    journey.wait_count(lees, 4).await?;
+    server.set_towards(&kim.address, Manner::Take);
+    until("kim's message", || messages(&server, &kim.address).iter().any(|mail| mail.is_told))
+        .await?;
+    arrived_in_order(&messages(&server, &kim.address), &written(&journey, &kim).await?);
     journey.finish().await
 }
 

@@ -24,6 +24,7 @@ fn impatient(stack: StackBuilder) -> StackBuilder {
         ("DELIVERY_PAUSE_MAX_SECONDS", "1"),
         ("DELIVERY_OPEN_MAX_SECONDS", "1"),
         ("DELIVERY_TIMEOUT_SECONDS", "2"),
+        ("DELIVERY_BODY_SECONDS", "2"),
         ("DELIVERY_POLL_MS", "50"),
     ]
     .into_iter()
@@ -108,11 +109,15 @@ fn messages(server: &MailServer, address: &str) -> Vec<Mail> {
 
 /// The keys of a customer's messages, in the order in which they were written.
 async fn written(journey: &Journey, reader: &Reader) -> Result<Vec<String>> {
-    let path = "/loanMessengers?size=200&sort=createdAt,asc";
-    let answer = journey.client.get(path, &reader.token).await?.expect(200)?;
-    let page = answer.json();
-    let messages = page["_embedded"]["loanMessengers"].as_array().cloned().unwrap_or_default();
-    Ok(messages.iter().filter_map(|one| one["id"].as_str().map(str::to_owned)).collect())
+    let mut next = Some("/loanMessengers?size=200&sort=createdAt,asc".to_owned());
+    let mut ids = Vec::new();
+    while let Some(path) = next {
+        let page = journey.client.get(&path, &reader.token).await?.expect(200)?.json();
+        let messages = page["_embedded"]["loanMessengers"].as_array().cloned().unwrap_or_default();
+        ids.extend(messages.iter().filter_map(|one| one["id"].as_str().map(str::to_owned)));
+        next = page["_links"]["next"]["href"].as_str().map(str::to_owned);
+    }
+    Ok(ids)
 }
 
 /// Applies so often, and waits until so many messages are written.

@@ -3,7 +3,14 @@ use super::*;
 const ALL: Offered = Offered { mail: true, sms: true, webhook: true };
 
 const fn reach(channel: Channel) -> Reach {
-    Reach { is_removed: false, channel, has_address: true, is_verified: true, is_gone: false }
+    Reach {
+        is_removed: false,
+        channel,
+        has_address: true,
+        is_verified: true,
+        is_gone: false,
+        is_unwanted: false,
+    }
 }
 
 #[test]
@@ -37,6 +44,8 @@ fn nothing_goes_to_whoever_is_removed_or_reads_in_the_mailbox() {
             plan(reach(Channel::Mailbox), ALL, is_time_over),
             Plan::Drop(Reason::MailboxOnly)
         );
+        let unwanted = Reach { is_unwanted: true, ..reach(Channel::Mail) };
+        assert_eq!(plan(unwanted, ALL, is_time_over), Plan::Drop(Reason::OptedOut));
     }
 }
 

@@ -1,0 +1,232 @@
+//! The operators' experiment: loan-auth delays each certification by a random 400 to 620 ms,
+//! of which loan-request waits 610, while siege's clients come. Beside siege, which says
+//! no more than whether and how long, applications at a steady pace say what each was
+//! answered and how fast; and then the delay ends.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use journeys::client::{Client, Credentials};
+use journeys::proxy::{Mode, Proxy};
+use journeys::siege;
+use sqlx::{PgPool, Row};
+use standalone::{Service, Stack, StackBuilder};
+
+use crate::Figure;
+
+/// What the experiment delays by, in milliseconds.
+const DELAY: &str = "400-620";
+
+/// The share of those delays within which loan-request waits (610 ms), in percent.
+const WITHIN_PERCENT: f64 = (610.0 - 400.0) / (620.0 - 400.0) * 100.0;
+
+/// Between two applications of the steady pace.
+const PACE: Duration = Duration::from_millis(40);
+
+/// An answer in so short a time has waited for nobody.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// How long is looked on after the delay's end.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+
+/// An application of the steady pace.
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Instant,
+    status: u16,
+    took: Duration,
+}
+
+/// loan-auth behind a proxy, with the delay.
+pub(crate) fn settings(builder: StackBuilder, proxy: &Proxy) -> StackBuilder {
+    builder.env(Service::LoanAuth, "CERTIFY_DELAY_MS", DELAY).env(
+        Service::LoanRequest,
+        "AUTH_URL",
+        &proxy.url(),
+    )
+}
+
+/// The experiment.
+pub(crate) async fn measure(
+    stack: &mut Stack,
+    proxy: &Proxy,
+    client: &Client,
+    db: &PgPool,
+    seconds: u32,
+) -> Result<Vec<Figure>> {
+    stack.set_env(Service::LoanAuth, "CERTIFY_DELAY_MS", "");
+    let undelayed = stack.another(Service::LoanAuth).await?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let sampling = tokio::spawn(sample(client.clone(), stopped));
+    println!("siege -c100 -t{seconds}S with a delay of {DELAY} ms …");
+    let before = decided(db).await?;
+    let siege = siege::run(&stack.gateway_url(), 100, seconds).await?;
+    let delayed = sampling_until(Instant::now());
+    let now = decided(db).await?;
+    let (certified, voided) = (now.0 - before.0, now.1 - before.1);
+
+    // The delay ends: the same address, another process.
+    let ended = Instant::now();
+    proxy.lead_to(&undelayed.url());
+    proxy.set(Mode::Cut);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    proxy.set(Mode::Pass);
+    tokio::time::sleep(AFTERWARDS).await;
+    stop.send(true).context("nobody samples")?;
+    let samples = sampling.await??;
+
+    let during: Vec<_> = samples.iter().filter(|one| delayed(one)).copied().collect();
+    let after: Vec<_> = samples.iter().filter(|one| one.at > ended).copied().collect();
+    Ok(vec![
+        served(&siege, certified, voided),
+        refusals(&during),
+        slowest(&during, siege.longest_seconds),
+        recovery(&after, ended),
+        decided_all(db).await?,
+    ])
+}
+
+fn sampling_until(end: Instant) -> impl Fn(&Sample) -> bool {
+    move |one| one.at < end
+}
+
+/// Applies at a steady pace, whether or not the ones before are answered.
+async fn sample(
+    client: Client,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) -> Result<Vec<Sample>> {
+    let mut sending = tokio::task::JoinSet::new();
+    let mut samples = Vec::new();
+    let mut pace = tokio::time::interval(PACE);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            _ = pace.tick() => {}
+        }
+        let client = client.clone();
+        sending.spawn(async move {
+            let at = Instant::now();
+            let body = Credentials::demo().application(10_000);
+            let answer = client.post("/loanRequests", "", &body).await?;
+            anyhow::Ok(Sample { at, status: answer.status, took: answer.took })
+        });
+        while let Some(sent) = sending.try_join_next() {
+            samples.push(sent??);
+        }
+    }
+    while let Some(sent) = sending.join_next().await {
+        samples.push(sent??);
+    }
+    samples.sort_by_key(|one| one.at);
+    Ok(samples)
+}
+
+/// Requests that loan-auth has certified, and those that were taken back in time.
+async fn decided(db: &PgPool) -> Result<(i64, i64)> {
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE status IN ('인증대기', '요청완료')),
+                count(*) FILTER (WHERE status = '요청취소')
+           FROM loan_request.loan_request",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage has no last digit to lose")]
+fn served(siege: &siege::Siege, certified: i64, voided: i64) -> Figure {
+    let share = certified as f64 / (certified + voided).max(1) as f64 * 100.0;
+    let of_possible = (share / WITHIN_PERCENT * 100.0).min(100.0);
+    Figure {
+        name: "with the delay, siege's 100 clients: served",
+        measured: format!(
+            "{} of {} were answered 2xx ({:.2} %), {:.0}/s; of those that loan-auth was asked for {share:.1} % were certified in time, of {WITHIN_PERCENT:.1} % that the delay lets: {of_possible:.1} %",
+            siege.transactions,
+            siege.transactions + siege.failed,
+            siege.availability,
+            siege.rate
+        ),
+        goal: "≥ 99 % of what can be",
+        met: of_possible >= 99.0,
+    }
+}
+
+fn refusals(during: &[Sample]) -> Figure {
+    let mut refused: Vec<_> = during
+        .iter()
+        .filter(|one| one.status == 503 && one.took < AT_ONCE)
+        .map(|one| one.took.as_secs_f64() * 1_000.0)
+        .collect();
+    refused.sort_by(f64::total_cmp);
+    let middle = refused.get(refused.len() / 2).copied().unwrap_or(0.0);
+    let longest = refused.last().copied().unwrap_or(0.0);
+    Figure {
+        name: "refusals without asking loan-auth (breaker, bulkhead)",
+        measured: format!(
+            "{} of {} at a steady pace; p50 {middle:.1} ms, slowest {longest:.1} ms",
+            refused.len(),
+            during.len()
+        ),
+        goal: "p50 < 5 ms",
+        met: middle < 5.0,
+    }
+}
+
+fn slowest(during: &[Sample], siege_longest: f64) -> Figure {
+    let ours = during.iter().map(|one| one.took).max().unwrap_or_default().as_secs_f64();
+    let by_status = |status: u16| during.iter().filter(|one| one.status == status).count();
+    Figure {
+        name: "the slowest request",
+        measured: format!(
+            "{ours:.2} s at a steady pace (201 {}, 202 {}, 503 {}), {siege_longest:.2} s of siege's",
+            by_status(201),
+            by_status(202),
+            by_status(503)
+        ),
+        goal: "< 1 s",
+        met: ours < 1.0 && siege_longest < 1.0,
+    }
+}
+
+/// When, after the delay's end, the last one was not served at once.
+fn recovery(after: &[Sample], ended: Instant) -> Figure {
+    let last_bad = after
+        .iter()
+        .rev()
+        .find(|one| one.status != 201 || one.took >= AT_ONCE)
+        .map_or(Duration::ZERO, |one| one.at + one.took - ended);
+    Figure {
+        name: "full speed again after the delay's end",
+        measured: format!(
+            "{:.2} s ({} applications looked at)",
+            last_bad.as_secs_f64(),
+            after.len()
+        ),
+        goal: "≤ 2 s",
+        met: last_bad <= Duration::from_secs(2),
+    }
+}
+
+/// Nothing is left undecided, and loan-auth says the same as loan-request.
+async fn decided_all(db: &PgPool) -> Result<Figure> {
+    let begun = Instant::now();
+    let undecided = "SELECT count(*) FROM loan_request.loan_request WHERE status = '인증대기'";
+    let contradicted = "SELECT count(*) FROM loan_request.loan_request r
+         JOIN loan_auth.certification c ON c.loan_request_id = r.loan_request_id
+        WHERE (r.status = '요청완료') <> (c.outcome = 'certified')";
+    let mut left: i64 = sqlx::query_scalar(undecided).fetch_one(db).await?;
+    while left > 0 && begun.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        left = sqlx::query_scalar(undecided).fetch_one(db).await?;
+    }
+    let contradicted: i64 = sqlx::query_scalar(contradicted).fetch_one(db).await?;
+    Ok(Figure {
+        name: "what timed out",
+        measured: format!(
+            "{left} undecided after {:.1} s, {contradicted} told otherwise than decided",
+            begun.elapsed().as_secs_f64()
+        ),
+        goal: "decided, none processed in spite of a no",
+        met: left == 0 && contradicted == 0,
+    })
+}
