@@ -9,7 +9,7 @@ use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 /// What the server does with a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn locked(state: &Shared) -> std::sync::MutexGuard<'_, State> {
 pub struct MailServer {
     address: SocketAddr,
     state: Shared,
-    running: Option<AbortHandle>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl MailServer {
@@ -131,9 +131,11 @@ impl MailServer {
     }
 
     /// Ends, connections and all, as a server that is killed does.
-    pub fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.abort();
+            // The port is free only then.
+            let _ = running.await;
         }
     }
 
@@ -155,14 +157,16 @@ impl MailServer {
                 });
             }
         });
-        self.running = Some(running.abort_handle());
+        self.running = Some(running);
         Ok(())
     }
 }
 
 impl Drop for MailServer {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
     }
 }
 

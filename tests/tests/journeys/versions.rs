@@ -37,7 +37,7 @@ async fn bringing_the_tables_up_to_date_needs_no_kafka() -> Result<()> {
             .env_clear()
             .env("DATABASE_URL", url)
             .env("KAFKA_SECURITY_PROTOCOL", "sasl_ssl")
-            .env("KAFKA_SASL_MECHANISM", "scram-sha-512")
+            .env("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
             .env("KAFKA_CA_FILE", "/nowhere/ca.crt")
             .env("SERVICE_CREDENTIAL", journey.stack.service_credential())
             .env("SERVICE_CREDENTIALS", journey.stack.service_credential())

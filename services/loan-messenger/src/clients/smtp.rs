@@ -19,6 +19,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use secrecy::ExposeSecret as _;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -120,17 +121,20 @@ impl Server {
     }
 
     async fn connect(&self, patience: Duration) -> Result<AsyncSmtpConnection, Failure> {
-        let wrapped = (self.security == Security::Tls).then(|| self.parameters.clone());
         let address = (self.host.as_str(), self.port);
-        let greeting = AsyncSmtpConnection::connect_tokio1(
-            address,
-            Some(patience),
-            &self.hello,
-            wrapped,
-            None,
-        );
-        let mut connection =
-            greeting.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+        let greeted = if self.security == Security::Tls {
+            let wrapped = Some(self.parameters.clone());
+            let (hello, limit) = (&self.hello, Some(patience));
+            AsyncSmtpConnection::connect_tokio1(address, limit, hello, wrapped, None).await
+        } else {
+            let silent = |_| Failure::silent(Stage::Greeting);
+            let stream = TcpStream::connect(address).await.map_err(silent)?;
+            // A mail ends with a short write of its own, which otherwise waits for the
+            // other side's delayed acknowledgement (RFC 896, RFC 1122 4.2.3.2).
+            stream.set_nodelay(true).map_err(silent)?;
+            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+        };
+        let mut connection = greeted.map_err(|error| Failure::of(Stage::Greeting, &error))?;
         let upgrades = match self.security {
             Security::Required => true,
             Security::Opportunistic => connection.can_starttls(),

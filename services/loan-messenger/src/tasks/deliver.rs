@@ -14,6 +14,10 @@ use crate::usecases::deliver_message::deliver_message;
 /// commits is looked for together.
 const LOOKS_APART: Duration = Duration::from_millis(20);
 
+/// What ends within so short a time is replaced together: a look is one transaction, for
+/// one message or for many.
+const GATHERED: Duration = Duration::from_millis(4);
+
 /// The figures of sending.
 #[derive(Clone, Copy, Debug)]
 pub struct Deliver {
@@ -54,7 +58,7 @@ pub async fn deliver(office: Office, lane: Channel, figures: Deliver) -> anyhow:
         tokio::select! {
             () = soft.cancelled() => {}
             () = tokio::time::sleep(figures.poll) => {}
-            Some(_) = running.join_next() => {}
+            Some(_) = running.join_next() => tokio::time::sleep(GATHERED).await,
             // The database lives as long as this does.
             _ = commits.changed() => tokio::time::sleep(LOOKS_APART).await,
         }

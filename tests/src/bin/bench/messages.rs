@@ -28,7 +28,7 @@ pub(crate) async fn measure(
     messages: i64,
 ) -> Result<Vec<Figure>> {
     let mut server = MailServer::start().await?;
-    server.stop();
+    server.stop().await;
     let messenger = stack.service_mut(Service::LoanMessenger);
     messenger.set_env("MAIL_URL", &server.url());
     messenger.terminate().await?;

@@ -118,7 +118,7 @@ async fn a_server_that_misbehaves_loses_nothing_and_doubles_only_what_it_cut_off
     }
     // One that greets nobody any more; connections of before are gone.
     for greeting in ["421 4.3.2 not now", "554 5.3.2 no service"] {
-        server.stop();
+        server.stop().await;
         server.set(Manner::Greet(greeting));
         server.go_on().await?;
         apply(&journey, &kim, 2).await?;
@@ -131,7 +131,7 @@ async fn a_server_that_misbehaves_loses_nothing_and_doubles_only_what_it_cut_off
         .await?;
     }
     // And one that is not there for a while, and comes back.
-    server.stop();
+    server.stop().await;
     apply(&journey, &kim, 2).await?;
     tokio::time::sleep(Duration::from_millis(800)).await;
     server.go_on().await?;
@@ -225,7 +225,7 @@ async fn a_change_of_address_and_a_removal_hold_for_what_waits() -> Result<()> {
     let journey = with_mail(&server).await?;
     let kim = reader(&journey, &server, "kim").await?;
     let lee = reader(&journey, &server, "lee").await?;
-    server.stop();
+    server.stop().await;
     apply(&journey, &kim, 2).await?;
     // Who has an open loan can't be removed: this one is refused.
     let officer = journey.client.officer().await?;
