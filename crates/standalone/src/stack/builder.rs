@@ -140,6 +140,7 @@ impl StackBuilder {
             bin_dir,
             detour: self.detour,
             ports,
+            full: Vec::new(),
             instances: 1,
             folder,
         };

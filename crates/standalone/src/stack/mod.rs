@@ -37,6 +37,8 @@ pub struct Stack {
     bin_dir: PathBuf,
     detour: Detour,
     ports: PortBlock,
+    /// Blocks of which every port was given out.
+    full: Vec<PortBlock>,
     instances: u32,
     folder: TempDir,
 }
@@ -178,13 +180,22 @@ impl Stack {
     ///
     /// It can't be started or does not get ready.
     pub async fn another(&mut self, service: Service) -> anyhow::Result<ServiceProcess> {
-        let ports = Ports { http: self.ports.port()?, admin: self.ports.port()? };
+        let ports = Ports { http: self.port()?, admin: self.port()? };
         self.instances += 1;
         let name = format!("{service}-{}", self.instances);
         let mut process =
             ServiceProcess::start(service, ports, self.launch(service, ports, &name))?;
         process.wait_ready().await?;
         Ok(process)
+    }
+
+    /// A free port, of another block where this one is used up.
+    fn port(&mut self) -> std::io::Result<u16> {
+        if let Ok(port) = self.ports.port() {
+            return Ok(port);
+        }
+        self.full.push(std::mem::replace(&mut self.ports, PortBlock::take()?));
+        self.ports.port()
     }
 
     /// Everything that all processes have written, by the name of the process.

@@ -4,6 +4,8 @@
 //! depends on what it is the answer to, and a connection is used again only after its
 //! last answer was read to its end.
 
+mod failure;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +19,13 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
+use lettre::transport::smtp::{SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::Url;
+
+use failure::{Failure, Stage};
 
 use super::circuits::Target;
 use super::mail::mail;
@@ -149,78 +153,6 @@ impl Server {
             login.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
         }
         Ok(connection)
-    }
-}
-
-/// What was being said when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Connecting, TLS, the login.
-    Greeting,
-    /// Who it is from.
-    Sender,
-    /// Who it is to.
-    Recipient,
-    /// May the body come?
-    Data,
-    /// The body.
-    Body,
-}
-
-/// Why a mail was not taken.
-#[derive(Debug)]
-struct Failure {
-    stage: Stage,
-    /// The server's code, and the enhanced one (RFC 3463), if there was an answer.
-    code: Option<(u16, Option<String>)>,
-    /// The mail itself can't be sent to this server.
-    is_ours: bool,
-}
-
-impl Failure {
-    fn of(stage: Stage, error: &Error) -> Self {
-        let code = error.status().map(u16::from);
-        let code = code.map(|code| (code, enhanced(&error.to_string()).map(str::to_owned)));
-        Self { stage, code, is_ours: error.is_client() }
-    }
-
-    fn silent(stage: Stage) -> Self {
-        Self { stage, code: None, is_ours: false }
-    }
-
-    /// A positive answer that is not the one that was waited for.
-    fn unexpected(stage: Stage, response: &Response) -> Self {
-        Self { stage, code: Some((response.code().into(), None)), is_ours: false }
-    }
-
-    fn outcome(self) -> Outcome {
-        let Some((code, enhanced)) = self.code else {
-            return match self.stage {
-                _ if self.is_ours => Outcome::Refused { detail: "bad-address".to_owned() },
-                // Nobody knows whether it was taken.
-                Stage::Body => Outcome::unknown("connection-lost"),
-                Stage::Greeting => Outcome::failed("connection"),
-                Stage::Sender | Stage::Recipient | Stage::Data => {
-                    Outcome::failed("connection-lost")
-                }
-            };
-        };
-        let detail = match &enhanced {
-            Some(enhanced) => format!("{code} {enhanced}"),
-            None => code.to_string(),
-        };
-        // Of the recipient and the message speak only the answers to them, and of these
-        // not what is said of us: our dialect (500 to 504), our login (530 to 538,
-        // RFC 4954), what we may do here (x.7.x, RFC 3463).
-        let is_of_us = matches!(code, 500..=504 | 521 | 530..=538)
-            || enhanced.as_deref().is_some_and(|it| it.split('.').nth(1) == Some("7"));
-        let is_of_it = matches!(self.stage, Stage::Recipient | Stage::Data | Stage::Body);
-        match code {
-            500..=599 if is_of_it && !is_of_us => Outcome::Refused { detail },
-            // A mailbox that is full or greylisted says nothing of the server.
-            400..=599 if is_of_it && code != 421 => Outcome::put_off(detail),
-            _ => Outcome::failed(detail),
-        }
     }
 }
 
@@ -379,23 +311,6 @@ impl Way for Smtp {
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(self.deliver(letter, &destination.address))
     }
-}
-
-/// The enhanced status code (RFC 3463) that an answer begins with, if it does.
-fn enhanced(text: &str) -> Option<&str> {
-    text.split_whitespace().find(|word| {
-        let mut parts = word.split('.');
-        let is_number = |part: Option<&str>| {
-            part.is_some_and(|part| {
-                (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-            })
-        };
-        matches!(word.as_bytes().first(), Some(b'4' | b'5'))
-            && is_number(parts.next())
-            && is_number(parts.next())
-            && is_number(parts.next())
-            && parts.next().is_none()
-    })
 }
 
 #[cfg(test)]

@@ -112,8 +112,8 @@ pub async fn claim_deliveries(
     let looks = if lane == Channel::Webhook { limit + LOOKS } else { limit };
     let work = async |tx: &mut PgConnection| -> Result<Claimed, sqlx::Error> {
         let heads = store::delivery::take_turns(tx, lane, now, looks).await?;
-        let mut plans = Plans::default();
-        plans.is_worth_another = i64::try_from(heads.len()).is_ok_and(|looked| looked == looks);
+        let is_worth_another = i64::try_from(heads.len()).is_ok_and(|looked| looked == looks);
+        let mut plans = Plans { is_worth_another, ..Plans::default() };
         for head in heads {
             match next(&head) {
                 None => plans.done.push(head.customer_id),

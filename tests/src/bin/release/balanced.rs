@@ -102,14 +102,17 @@ async fn probe(proxies: Arc<BTreeMap<&'static str, Proxy>>, instances: Instances
     let Ok(http) = http else { return };
     loop {
         let all = instances.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (service, instances) in all {
-            let mut ready = Vec::new();
-            for instance in instances {
+        // Side by side: one that answers late must not hide that another is going.
+        let http = &http;
+        let asked = all.into_iter().map(|(service, instances)| async move {
+            let each = instances.into_iter().map(|instance| async move {
                 let answer = http.get(format!("{}/readyz", instance.admin)).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    ready.push(instance.url);
-                }
-            }
+                answer.is_ok_and(|answer| answer.status().is_success()).then_some(instance.url)
+            });
+            let ready = futures::future::join_all(each).await;
+            (service, ready.into_iter().flatten().collect::<Vec<_>>())
+        });
+        for (service, ready) in futures::future::join_all(asked).await {
             // A Service of nobody would lead nowhere as well; here it is a fault of the test.
             if let (Some(proxy), false) = (proxies.get(service), ready.is_empty()) {
                 proxy.lead_to_any(&ready);

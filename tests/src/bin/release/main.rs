@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use journeys::client::Client;
 use journeys::siege::{self, Siege};
 use standalone::{Service, ServiceProcess, Stack};
 use tokio::process::Command;
@@ -79,6 +80,7 @@ async fn release(arguments: Arguments) -> Result<()> {
     if let Some(folder) = &arguments.new_bin_dir {
         stack.set_bin_dir(folder);
     }
+    is_there(&balanced.front()?).await?;
     println!("{INSTANCES} instances of each part; siege -c{CLIENTS} -t{}S", arguments.seconds);
     let siege = tokio::spawn(run_siege(balanced.front()?, arguments.seconds));
     tokio::time::sleep(PAUSE).await;
@@ -93,11 +95,25 @@ async fn release(arguments: Arguments) -> Result<()> {
         }
     }
     let Parts { stack, balanced, .. } = parts;
-    ensure!(!siege.is_finished(), "siege was over before the release: give it more --seconds");
     println!("all replaced in {:.0} s", begun.elapsed().as_secs_f64());
+    let was_over = siege.is_finished();
     let siege = siege.await??;
+    ensure!(!was_over, "siege was over before the release ({siege:?}): give it more --seconds");
     verdict(&siege, &balanced, arguments.kill)?;
     agree(&stack).await
+}
+
+/// Waits until the way in leads somewhere: who is ready is found out a moment later.
+async fn is_there(front: &str) -> Result<()> {
+    let client = Client::try_new(front)?;
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        match client.get("/actuator/health", "").await {
+            Ok(answer) if answer.status == 200 => return Ok(()),
+            other => ensure!(Instant::now() < until, "the way in leads nowhere: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn run_siege(front: String, seconds: u32) -> Result<Siege> {
@@ -122,7 +138,7 @@ async fn stack(arguments: &Arguments, balanced: &Balanced) -> Result<Stack> {
         .own_postgres()
         .detour(balanced.detour());
     if let Some(folder) = &arguments.bin_dir {
-        builder = builder.bin_dir(folder);
+        builder = builder.bin_dir(std::fs::canonicalize(folder)?);
     }
     builder.start().await
 }

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::failure::enhanced;
 use super::*;
 
 fn server(url: &str) -> Result<Server, WrongUrl> {
