@@ -49,7 +49,7 @@ impl Balanced {
     pub(crate) fn detour(
         &self,
     ) -> impl Fn(Service, &mut Vec<(String, String)>) + Send + Sync + 'static {
-        let proxies = Arc::clone(&self.proxies);
+        let (proxies, instances) = (Arc::clone(&self.proxies), Arc::clone(&self.instances));
         move |_, environment| {
             for (name, value) in environment {
                 let service = match name.as_str() {
@@ -64,8 +64,12 @@ impl Balanced {
                 else {
                     continue;
                 };
-                // While the first ones start nothing is known of them yet.
-                if let (Some(host), Some(port)) = (url.host_str(), url.port()) {
+                // While the first ones start nothing is known of them yet; later their place
+                // is where nobody is any more.
+                let known = instances.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_first = !known.contains_key(service.name());
+                drop(known);
+                if let (true, Some(host), Some(port)) = (is_first, url.host_str(), url.port()) {
                     proxy.lead_to(&format!("{host}:{port}"));
                 }
                 if url.set_port(Some(proxy.address().port())).is_ok() {
