@@ -42,8 +42,6 @@ pub struct Job {
     pub number: i32,
     /// Which try of this round, from 1.
     pub tries: u32,
-    /// Attempts of others in this look that nobody ended.
-    abandoned: i64,
     /// When it was written.
     pub created_at: OffsetDateTime,
     /// When it is not tried any more.
@@ -63,6 +61,8 @@ pub struct Job {
 pub struct Claimed {
     /// To be sent now.
     pub jobs: Vec<Job>,
+    /// Attempts at these messages whose maker has died.
+    pub abandoned: i64,
     /// There may be more to do at once: something was begun, ended or handed on, or not
     /// all turns were looked at.
     pub is_worth_another: bool,
@@ -128,14 +128,11 @@ pub async fn claim_deliveries(
         let begun = store::delivery::begin(tx, &ids, lane, now, lease_until).await?;
         // What was dropped meanwhile is not sent.
         jobs.retain(|job| begun.messages.contains(&job.message_id));
-        for job in &mut jobs {
-            job.abandoned = begun.abandoned;
-        }
-        Ok(Claimed { is_worth_another: is_worth_another || !jobs.is_empty(), jobs })
+        let is_worth_another = is_worth_another || !jobs.is_empty();
+        Ok(Claimed { jobs, abandoned: begun.abandoned, is_worth_another })
     };
     let claimed = office.db.in_tx("claim_deliveries", work).await?;
-    let abandoned = claimed.jobs.first().map_or(0, |job| job.abandoned);
-    if let Ok(abandoned @ 1..) = u64::try_from(abandoned) {
+    if let Ok(abandoned @ 1..) = u64::try_from(claimed.abandoned) {
         tracing::warn!(
             abandoned,
             "messages were being sent by somebody who has died; they go once more, under the same id"
@@ -236,7 +233,6 @@ fn job(
         channel,
         number: next.attempts + 1,
         tries: u32::try_from(next.tries).unwrap_or(0).saturating_add(1),
-        abandoned: 0,
         created_at: next.created_at,
         give_up_at: next.give_up_at,
         letter: next.letter,

@@ -36,7 +36,7 @@ pub(crate) async fn measure(
     let alone = written_after(client, db).await?;
     println!("queueing {messages} messages …");
     queue(db, messages).await?;
-    let before = statements(db).await?;
+    let before = commits(db).await?;
     let idle_kib = stack.service(Service::LoanMessenger).resident_kib().unwrap_or(0);
     server.go_on().await?;
     let begun = Instant::now();
@@ -57,7 +57,7 @@ pub(crate) async fn measure(
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let took = begun.elapsed();
-    let after = statements(db).await?;
+    let after = commits(db).await?;
     let beside = beside.await??;
     let came = server.mails().len();
     let in_order = in_order(&server);
@@ -154,7 +154,7 @@ async fn queue(db: &PgPool, messages: i64) -> Result<()> {
 }
 
 /// Transactions of the database so far.
-async fn statements(db: &PgPool) -> Result<i64> {
+async fn commits(db: &PgPool) -> Result<i64> {
     // What a session has done is told to others after a moment.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
