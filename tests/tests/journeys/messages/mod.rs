@@ -120,18 +120,27 @@ async fn written(journey: &Journey, reader: &Reader) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Applies so often, and waits until so many messages are written.
+/// Applies so often, and waits until so many messages more are written.
 async fn apply(journey: &Journey, reader: &Reader, times: usize) -> Result<()> {
     let before = written(journey, reader).await?.len();
     for _ in 0..times {
         journey.client.apply(&reader.who, 1_000).await?;
     }
+    all_written(journey, reader, before + times).await?;
+    Ok(())
+}
+
+/// Waits until so many messages are written, and tells them.
+async fn all_written(journey: &Journey, reader: &Reader, count: usize) -> Result<Vec<String>> {
     let deadline = Instant::now() + ARRIVES_WITHIN;
-    while written(journey, reader).await?.len() < before + times {
-        ensure!(Instant::now() < deadline, "the messages are not written");
+    loop {
+        let ids = written(journey, reader).await?;
+        if ids.len() >= count {
+            return Ok(ids);
+        }
+        ensure!(Instant::now() < deadline, "{} of {count} messages are written", ids.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Ok(())
 }
 
 /// What came is what was written, in order; a message that came twice did so because
