@@ -8,6 +8,7 @@
 mod chart;
 mod layout;
 mod observability;
+mod said;
 mod suite;
 
 use std::path::{Path, PathBuf};

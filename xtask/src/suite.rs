@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::said;
+
 /// What to leave out.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -26,7 +28,8 @@ pub(crate) struct Options {
 
 enum Outcome {
     Passed,
-    Failed,
+    /// With what it said.
+    Failed(Vec<String>),
     LeftOut(&'static str),
 }
 
@@ -73,6 +76,8 @@ fn steps(options: &Options) -> Vec<Step> {
         ),
     )
     .env("JOURNEYS_KAFKA", "apache")
+    // A failure is said in a few lines; whoever needs to know where from runs it alone.
+    .env("RUST_BACKTRACE", "0")
     .unless(kafka_missing);
     let slow = options.quick.then_some("asked for");
     let tests = if options.quick { "--lib" } else { "--no-fail-fast" };
@@ -91,7 +96,8 @@ fn steps(options: &Options) -> Vec<Step> {
         Step::new(
             "tests",
             &format!("{target}/debug/standalone with-postgres -- cargo test --locked --workspace {tests}"),
-        ),
+        )
+        .env("RUST_BACKTRACE", "0"),
         kafka,
         // The same seeds each time: what has passed once shows what a change broke.
         Step::new(
@@ -139,17 +145,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         }
         println!("\n== {}: {}", step.name, step.command.join(" "));
         let started = Instant::now();
-        let passed = execute(root, &step).unwrap_or_else(|error| {
+        let outcome = execute(root, &step).unwrap_or_else(|error| {
             eprintln!("{error:#}");
-            false
+            Outcome::Failed(vec![format!("{error:#}")])
         });
-        let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
         outcomes.push((step.name, outcome, started.elapsed()));
     }
     Ok(summary(&outcomes))
 }
 
-fn execute(root: &Path, step: &Step) -> Result<bool> {
+fn execute(root: &Path, step: &Step) -> Result<Outcome> {
     let (program, arguments) = step.command.split_first().context("a step without a command")?;
     let mut command = Command::new(program);
     // What cargo tells this program of itself would be told to the programs that it
@@ -161,17 +166,28 @@ fn execute(root: &Path, step: &Step) -> Result<bool> {
             command.env_remove(name);
         }
     }
-    let status = command
+    let child = command
         .args(arguments)
         .envs(step.env.iter().map(|(name, value)| (name, value)))
         .current_dir(root)
         .stdin(Stdio::null())
-        .status()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .with_context(|| format!("cannot start {program}"))?;
-    Ok(status.success())
+    let (status, told) = said::wait(child)?;
+    Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(told) })
 }
 
 fn summary(outcomes: &[(&'static str, Outcome, Duration)]) -> bool {
+    for (name, outcome, _) in outcomes {
+        if let Outcome::Failed(told) = outcome {
+            println!("\n== what {name} said");
+            for line in told {
+                println!("{line}");
+            }
+        }
+    }
     println!("\n== summary");
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (name, outcome, took) in outcomes {
@@ -180,7 +196,7 @@ fn summary(outcomes: &[(&'static str, Outcome, Duration)]) -> bool {
                 passed += 1;
                 "passed".to_owned()
             }
-            Outcome::Failed => {
+            Outcome::Failed(_) => {
                 failed += 1;
                 "FAILED".to_owned()
             }
