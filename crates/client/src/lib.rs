@@ -131,6 +131,9 @@ impl Client {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(40))
             .pool_max_idle_per_host(256)
+            // Sooner than the other side, which closes an idle connection after 10 s: else a
+            // request may meet the close half way.
+            .pool_idle_timeout(Duration::from_secs(5))
             .build()?;
         Ok(Self { base: base.into().trim_end_matches('/').to_owned(), http })
     }

@@ -26,7 +26,9 @@ pub(super) async fn forget(
         "what the topics hold would be gone: say --all-events if that is meant \
          (docs/operations.md, \"Restore\")"
     );
-    let consumer: BaseConsumer = client(kafka).create()?;
+    // To the very end: also what a transaction holds that nobody has ended yet.
+    let consumer: BaseConsumer =
+        client(kafka).set("isolation.level", "read_uncommitted").create()?;
     let (partitions, messages) = tokio::task::spawn_blocking(move || ends(&consumer)).await??;
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
     let outcome = admin.delete_records(&partitions, &options).await.context("taking them")?;
