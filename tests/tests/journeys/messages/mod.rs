@@ -3,13 +3,18 @@
 mod kills;
 mod mail;
 mod operators;
+mod short_messages;
 mod webhooks;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use journeys::client::Credentials;
 use journeys::harness::Journey;
+use journeys::hook_receiver::Told;
 use journeys::mail_server::{Mail, MailServer};
 use serde_json::json;
 use standalone::{Service, StackBuilder};
@@ -35,6 +40,18 @@ async fn with_mail(server: &MailServer) -> Result<Journey> {
     let url = server.url();
     Journey::start_with(|stack| impatient(stack).env(Service::LoanMessenger, "MAIL_URL", &url))
         .await
+}
+
+/// What a receiver does with a request before it believes it (Standard Webhooks).
+fn is_signed(told: &Told, secret: &str) -> bool {
+    let key = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let (id, at) = (told.header("webhook-id"), told.header("webhook-timestamp"));
+    let signed = format!("{id}.{at}.{}", told.body);
+    told.header("webhook-signature").split(' ').any(|signature| {
+        let tag = signature.strip_prefix("v1,").and_then(|tag| STANDARD.decode(tag).ok());
+        tag.is_some_and(|tag| hmac::verify(&key, signed.as_bytes(), &tag).is_ok())
+    })
 }
 
 /// Waits until it is so.

@@ -3,33 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use journeys::harness::Journey;
 use journeys::hook_receiver::{HookReceiver, Manner, Told};
 use serde_json::json;
 use standalone::Service;
 
-use super::{Reader, apply, impatient, register, until, written};
+use super::{Reader, apply, impatient, is_signed, register, until, written};
 
 const PATH: &str = "/loanMessengers/delivery";
 
 /// Without mail, so that the web-hook is the only way.
 async fn start() -> Result<Journey> {
     Journey::start_with(impatient).await
-}
-
-/// What a receiver does with a request before it believes it (Standard Webhooks).
-fn is_signed(told: &Told, secret: &str) -> bool {
-    let key = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-    let (id, at) = (told.header("webhook-id"), told.header("webhook-timestamp"));
-    let signed = format!("{id}.{at}.{}", told.body);
-    told.header("webhook-signature").split(' ').any(|signature| {
-        let tag = signature.strip_prefix("v1,").and_then(|tag| STANDARD.decode(tag).ok());
-        tag.is_some_and(|tag| hmac::verify(&key, signed.as_bytes(), &tag).is_ok())
-    })
 }
 
 fn messages(receiver: &HookReceiver) -> Vec<Told> {
