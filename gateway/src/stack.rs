@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
+use common::http::tell_deadline;
 use futures::FutureExt;
 use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::util::option_layer;
 use tower::{Service, ServiceBuilder};
 
@@ -234,9 +235,15 @@ impl Step for Place {
 #[derive(Clone)]
 struct Deadline;
 
+/// When the client is answered whatever happens.
+#[derive(Debug, Clone, Copy)]
+struct Until(Instant);
+
 impl Step for Deadline {
-    fn call<S: Inner>(&self, edge: &Arc<Edge>, request: Request, inner: &mut S) -> Answer {
-        let future = timeout(edge.request_timeout, inner.call(request));
+    fn call<S: Inner>(&self, edge: &Arc<Edge>, mut request: Request, inner: &mut S) -> Answer {
+        let until = Instant::now() + edge.request_timeout;
+        request.extensions_mut().insert(Until(until));
+        let future = timeout_at(until, inner.call(request));
         Box::pin(async move {
             match future.await {
                 Ok(answered) => answered,
@@ -299,7 +306,10 @@ impl Service<Request> for Dispatch {
 }
 
 async fn dispatch(edge: &Edge, request: Request) -> Result<Response, Failure> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if let Some(Until(until)) = parts.extensions.get().copied() {
+        tell_deadline(&mut parts.headers, until);
+    }
     // It was read before, so this waits for nothing.
     let body = body::read(body, edge.body_max_bytes).await?;
     let asked = parts.extensions.get::<Asked>().copied().ok_or(Failure::Panicked)?;

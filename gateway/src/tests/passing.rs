@@ -186,6 +186,19 @@ async fn a_service_s_own_answer_passes_unchanged() {
     );
 }
 
+// What a client says of it is the services' own word, and is written over.
+#[tokio::test]
+async fn a_service_is_told_how_long_its_answer_is_waited_for() {
+    let world = World::start().await;
+    let request = world.request(Method::GET, "/loanStatus/loans");
+    request.header("x-request-timeout-ms", "86400000").send().await.unwrap();
+    let seen = world.fake(Upstream::Status).only();
+    let told: Vec<_> = seen.headers.get_all("x-request-timeout-ms").iter().collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told: u64 = told[0].to_str().unwrap().parse().unwrap();
+    assert!((1..=30_000).contains(&told), "{told}");
+}
+
 #[tokio::test]
 async fn connections_to_a_service_are_kept_and_renewed() {
     let world = World::with(|config| config.upstream_connection_age_seconds = 1).await;

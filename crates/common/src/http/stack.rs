@@ -17,6 +17,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::Edge;
+use super::deadline::heed_deadline;
 use crate::clock::Clock;
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::token::TokenVerifier;
@@ -59,6 +60,8 @@ pub fn stack(router: Router, parts: Stack) -> Router {
             StatusCode::GATEWAY_TIMEOUT,
             Duration::from_secs(REQUEST_SECONDS),
         ))
+        // Whoever has stopped waiting is not worked for.
+        .layer(from_fn(heed_deadline))
         // A bug in one request must not end the others. Inside the trace, so that
         // it is logged with its trace id.
         .layer(CatchPanicLayer::custom(after_panic))

@@ -1,4 +1,4 @@
-//! Ends an attempt at the call's deadline. tower's timeout would give each
+//! Ends an attempt at the call's deadline, and tells the other side of it. tower's timeout would give each
 //! attempt the full time; here all of them share one.
 
 use std::task::{Context, Poll};
@@ -8,6 +8,7 @@ use tokio::time::timeout_at;
 use tower::{Layer, Service};
 
 use super::call::{Answer, Call, CallError};
+use crate::http::tell_deadline;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DeadlineLayer;
@@ -38,7 +39,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn call(&mut self, mut call: Call) -> Self::Future {
+        tell_deadline(call.request.headers_mut(), call.deadline);
         let (deadline, trail) = (call.deadline, call.trail.clone());
         let attempt = self.inner.call(call);
         Box::pin(async move {

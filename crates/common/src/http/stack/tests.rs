@@ -94,6 +94,25 @@ async fn a_request_that_takes_too_long_may_have_been_done() {
     assert!(problem["detail"].as_str().unwrap().contains("not known"), "{problem}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_work_ends_when_the_caller_has_stopped_waiting() {
+    let began = tokio::time::Instant::now();
+    let response = get_with("/slow", &[("x-request-timeout-ms", "610")]).await;
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(began.elapsed().as_millis(), 610);
+    assert_eq!(problem(response).await["code"], "timeout");
+    // Nobody has more time than all, and no time is none.
+    let began = tokio::time::Instant::now();
+    get_with("/slow", &[("x-request-timeout-ms", "86400000")]).await;
+    assert_eq!(began.elapsed().as_secs(), REQUEST_SECONDS);
+    let response = get_with("/ok", &[("x-request-timeout-ms", "0")]).await;
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    for odd in ["", "-1", "610ms", "1e9", "99999999999999999999999"] {
+        let response = get_with("/ok", &[("x-request-timeout-ms", odd)]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{odd}");
+    }
+}
+
 #[tokio::test]
 async fn a_request_has_an_id_and_only_a_plain_one_is_taken_over() {
     let id = async |sent: &[(&str, &str)]| {

@@ -49,6 +49,14 @@ async fn answers_are_told_from_failures() {
     assert_eq!(call(&outbound, "long").await.unwrap_err(), CallError::Unknown);
 }
 
+// So that it works no longer on what nobody waits for.
+#[tokio::test]
+async fn the_other_side_is_told_how_long_is_waited() {
+    let answer = call(&outbound(serve().await), "echo").await.unwrap();
+    let told: u64 = answer.headers["x-request-timeout-ms"].to_str().unwrap().parse().unwrap();
+    assert!((1..=610).contains(&told), "{told}");
+}
+
 #[tokio::test]
 async fn nobody_there_is_not_sent() {
     // A port that was free a moment ago.
