@@ -1,9 +1,11 @@
 //! A TCP proxy that stands between two processes and misbehaves on demand.
 
+mod targets;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,6 +14,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+use targets::Targets;
 
 /// What the proxy does with what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,34 +47,6 @@ struct Modes {
 impl Modes {
     fn of(&self, name: Option<&str>) -> Mode {
         name.and_then(|name| self.named.get(name)).copied().unwrap_or(self.all)
-    }
-}
-
-/// Where a proxy leads: to one of these, in turn.
-#[derive(Debug, Default)]
-struct Targets {
-    addresses: Mutex<Vec<String>>,
-    next: AtomicUsize,
-    refused: AtomicU64,
-}
-
-impl Targets {
-    fn set(&self, addresses: Vec<String>) {
-        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
-    }
-
-    /// A connection to the one whose turn it is, or to the next that takes one.
-    async fn connect(&self) -> Option<TcpStream> {
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        for step in 0..addresses.len() {
-            let address = &addresses[(turn + step) % addresses.len()];
-            if let Ok(stream) = TcpStream::connect(address).await {
-                return Some(stream);
-            }
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        None
     }
 }
 
@@ -116,10 +92,10 @@ impl Proxy {
         Ok(Self { address, targets, modes, held, connections, accepting })
     }
 
-    /// How often a target took no connection.
+    /// The connections that a target did not take, and why: the first twenty.
     #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.targets.refused.load(Ordering::Relaxed)
+    pub fn refused(&self) -> Vec<String> {
+        self.targets.refused()
     }
 
     /// Where it listens.

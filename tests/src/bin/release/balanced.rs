@@ -45,11 +45,12 @@ impl Balanced {
         Ok(self.proxies.get(Service::Gateway.name()).context("no gateway")?.url())
     }
 
-    /// Tells each process these addresses in place of the true ones.
+    /// Tells each process these addresses in place of the true ones. They lead nowhere until
+    /// somebody has said that it is ready.
     pub(crate) fn detour(
         &self,
     ) -> impl Fn(Service, &mut Vec<(String, String)>) + Send + Sync + 'static {
-        let (proxies, instances) = (Arc::clone(&self.proxies), Arc::clone(&self.instances));
+        let proxies = Arc::clone(&self.proxies);
         move |_, environment| {
             for (name, value) in environment {
                 let service = match name.as_str() {
@@ -64,14 +65,6 @@ impl Balanced {
                 else {
                     continue;
                 };
-                // While the first ones start nothing is known of them yet; later their place
-                // is where nobody is any more.
-                let known = instances.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_first = !known.contains_key(service.name());
-                drop(known);
-                if let (true, Some(host), Some(port)) = (is_first, url.host_str(), url.port()) {
-                    proxy.lead_to(&format!("{host}:{port}"));
-                }
                 if url.set_port(Some(proxy.address().port())).is_ok() {
                     let text = url.to_string();
                     *value = text.trim_end_matches('/').to_owned();
@@ -90,14 +83,26 @@ impl Balanced {
         self.lock().entry(service.name()).or_default().retain(|one| one.url != url);
     }
 
-    /// How often a connection was led to an instance that took none.
-    pub(crate) fn refused(&self) -> u64 {
-        self.proxies.values().map(Proxy::refused).sum()
+    /// Connections that were led to an instance which took none: the first of each part.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        let each = self.proxies.iter().flat_map(|(part, proxy)| {
+            proxy.refused().into_iter().map(move |refused| format!("{part}: {refused}"))
+        });
+        each.collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Vec<Instance>>> {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an instance says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Ready,
+    NotReady,
+    /// It did not say in time.
+    Nothing,
 }
 
 /// Leads to those that say that they are ready.
@@ -107,21 +112,37 @@ async fn probe(proxies: Arc<BTreeMap<&'static str, Proxy>>, instances: Instances
     loop {
         let all = instances.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Side by side: one that answers late must not hide that another is going.
-        let http = &http;
-        let asked = all.into_iter().map(|(service, instances)| async move {
-            let each = instances.into_iter().map(|instance| async move {
-                let answer = http.get(format!("{}/readyz", instance.admin)).send().await;
-                answer.is_ok_and(|answer| answer.status().is_success()).then_some(instance.url)
-            });
-            let ready = futures::future::join_all(each).await;
-            (service, ready.into_iter().flatten().collect::<Vec<_>>())
-        });
-        for (service, ready) in futures::future::join_all(asked).await {
-            // A Service of nobody would lead nowhere as well; here it is a fault of the test.
-            if let (Some(proxy), false) = (proxies.get(service), ready.is_empty()) {
-                proxy.lead_to_any(&ready);
+        let parts = all.into_iter().map(|(service, instances)| {
+            let (http, proxy) = (&http, proxies.get(service));
+            async move {
+                let said = futures::future::join_all(
+                    instances.iter().map(|instance| ask(http, &instance.admin)),
+                );
+                let said = said.await;
+                let who = |wanted: Said| {
+                    let each = instances.iter().zip(&said).filter(|(_, said)| **said == wanted);
+                    each.map(|(instance, _)| instance.url.clone()).collect::<Vec<_>>()
+                };
+                // One answer that is late takes nobody out, as with the chart's probes; but
+                // nobody is led to who said no.
+                let ready = match who(Said::Ready) {
+                    ready if ready.is_empty() => who(Said::Nothing),
+                    ready => ready,
+                };
+                if let Some(proxy) = proxy {
+                    proxy.lead_to_any(&ready);
+                }
             }
-        }
+        });
+        futures::future::join_all(parts).await;
         tokio::time::sleep(PROBE_EVERY).await;
+    }
+}
+
+async fn ask(http: &reqwest::Client, admin: &str) -> Said {
+    match http.get(format!("{admin}/readyz")).send().await {
+        Ok(answer) if answer.status().is_success() => Said::Ready,
+        Err(error) if error.is_timeout() => Said::Nothing,
+        _ => Said::NotReady,
     }
 }
