@@ -71,13 +71,21 @@ fn show(
 ///
 /// # Errors
 /// If its output is not piped, or it cannot be waited for.
-pub(crate) fn wait(mut child: Child) -> Result<(ExitStatus, Vec<String>)> {
+pub(crate) fn wait(child: Child) -> Result<(ExitStatus, Vec<String>)> {
+    wait_showing(child, std::io::stdout(), std::io::stderr())
+}
+
+fn wait_showing(
+    mut child: Child,
+    out: impl Write + Send + 'static,
+    err: impl Write + Send + 'static,
+) -> Result<(ExitStatus, Vec<String>)> {
     let kept = Arc::new(Mutex::new(Kept::default()));
     let output = child.stdout.take().context("the output is not piped")?;
     let errors = child.stderr.take().context("the errors are not piped")?;
     let (is_read, all_read) = mpsc::channel();
-    show(output, std::io::stdout(), &kept, is_read.clone());
-    show(errors, std::io::stderr(), &kept, is_read);
+    show(output, out, &kept, is_read.clone());
+    show(errors, err, &kept, is_read);
     let status = child.wait()?;
     // Nothing is ever sent: it is over when both readers have let go of their ends.
     let _ = all_read.recv_timeout(OUTPUT_WITHIN);
@@ -99,7 +107,7 @@ mod tests {
             .stderr(Stdio::piped())
             .spawn()
             .expect("sh is there");
-        wait(child).expect("it is piped")
+        wait_showing(child, std::io::sink(), std::io::sink()).expect("it is piped")
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub(super) async fn load(client: &Client, load: Load) -> Result<Times> {
 
 /// Says when each is due, and that it is. A thread of its own: the runtime's timers know
 /// whole milliseconds, and what they add would count as the system's.
-fn pace(begun: Instant, rate: u32, total: u32) -> mpsc::UnboundedReceiver<Instant> {
+pub(super) fn pace(begun: Instant, rate: u32, total: u32) -> mpsc::UnboundedReceiver<Instant> {
     let (due, dues) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for number in 0..total {

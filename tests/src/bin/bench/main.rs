@@ -6,11 +6,14 @@
 //! answered, so that a slow answer is not hidden by waiting for it.
 
 mod agreement;
+mod costs;
 mod delay;
 mod latency;
 mod messages;
+mod overload;
 mod read_your_writes;
 mod rebuild;
+mod scale;
 mod soak;
 mod up;
 
@@ -55,6 +58,13 @@ struct Arguments {
     /// Measures nothing but the experiment with loan-auth's delay, for so many seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60")]
     delay: Option<u32>,
+    /// Measures nothing but more applications than can be served, for so many seconds each.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "15")]
+    overload: Option<u32>,
+    /// Measures nothing but what more instances bring while loan-auth is slow, so many
+    /// seconds for each of nine loads.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "20")]
+    scale: Option<u32>,
     /// Measures nothing but sending so many messages that have queued up.
     #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "100000")]
     messages: Option<i64>,
@@ -116,6 +126,9 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if arguments.delay.is_some() {
         builder = delay::settings(builder, &proxy);
     }
+    if arguments.scale.is_some() {
+        builder = scale::settings(builder);
+    }
     let mut stack = builder.start().await?;
     proxy.lead_to(&stack.url(Service::LoanAuth));
     let client = Client::try_new(stack.gateway_url())?;
@@ -135,6 +148,14 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
         settle(&client).await?;
         return delay::measure(&mut stack, &proxy, &client, &db, seconds).await;
     }
+    if let Some(seconds) = arguments.overload {
+        settle(&client).await?;
+        return overload::measure(&stack.gateway_url(), &client, seconds).await;
+    }
+    if let Some(seconds) = arguments.scale {
+        settle(&client).await?;
+        return scale::measure(&mut stack, seconds).await;
+    }
     if let Some(messages) = arguments.messages {
         settle(&client).await?;
         return messages::measure(&mut stack, &client, &db, messages).await;
@@ -149,6 +170,7 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     figures.push(latency::measure(&client, arguments.rate, arguments.seconds).await?);
     figures.push(resident(&stack));
     let before = counts(&db).await?;
+    let costs = costs::Costs::now()?;
     println!("siege -c100 -t{}S …", arguments.siege_seconds);
     let siege = siege::run(&stack.gateway_url(), 100, arguments.siege_seconds).await?;
     println!("siege: {siege:?}");
@@ -162,6 +184,7 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
         met: siege.availability >= 100.0,
     });
     figures.push(agreement(&db, &before, siege.transactions).await?);
+    figures.push(costs::Costs::now()?.since(&costs).of_one(siege.transactions));
     println!("resident memory after siege: {}", resident(&stack).measured);
     Ok(figures)
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use journeys::client::{Answer, Client, Credentials, id_of};
+use journeys::dice::Dice;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::ledger::{Ledger, Sent, Told};
-use crate::plan::Dice;
 
 /// How many customers there are.
 const CUSTOMERS: usize = 8;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use journeys::client::{Answer, OFFICER_PASSWORD, OFFICER_USER};
+use journeys::dice::Dice;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::customers::{Bank, Errand};
 use crate::ledger::Taken;
-use crate::plan::Dice;
 
 /// Items that are worked on at once.
 const DESKS: usize = 48;

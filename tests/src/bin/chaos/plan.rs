@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use journeys::dice::Dice;
+
 use crate::faults::{Bundle, Fault, Link, Part};
 
 /// Before the first fault the load is there for so long.
@@ -128,30 +130,6 @@ fn shuffled(mut bundles: Vec<Bundle>, dice: &mut Dice) -> Vec<Bundle> {
         bundles.swap(last, usize::try_from(other).unwrap_or_default());
     }
     bundles
-}
-
-/// Numbers that look random and depend on nothing but the seed (SplitMix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From `low` to `high`, both included.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    /// True so many times of a hundred.
-    pub(crate) fn percent(&mut self, chance: u64) -> bool {
-        self.between(1, 100) <= chance
-    }
 }
 
 #[cfg(test)]
