@@ -55,9 +55,10 @@ pub struct AuthSettings {
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub void_timeout_ms: u64,
 
-    /// Certifications on their way at once at most (the bulkhead); further ones are
-    /// answered 503 at once. More than a hundred concurrent clients, and few enough
-    /// that a slow loan-auth does not tie up everything here.
+    /// Requests on their way at once at most (the bulkhead), from before their row to
+    /// their answer; further ones are answered 503 at once. More than a hundred
+    /// concurrent clients, and few enough that a slow loan-auth does not tie up
+    /// everything here, and that nobody waits for long where too many come.
     #[arg(long, env = "CERTIFY_CONCURRENCY_MAX", default_value_t = 128,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub certify_concurrency_max: u32,

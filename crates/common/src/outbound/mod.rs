@@ -98,6 +98,15 @@ impl Outbound {
     }
 }
 
+impl Outbound {
+    /// Counts, and says, that a bound of the caller's own around its calls is reached.
+    #[must_use]
+    pub fn full(&self) -> Refused {
+        fallback::count(self.shared.name, Refused::BulkheadFull.outcome());
+        Refused::BulkheadFull
+    }
+}
+
 /// A call that may be made. Dropped instead, it gives everything back.
 #[must_use = "an unused reservation keeps its place until it is dropped"]
 pub struct Reserved {

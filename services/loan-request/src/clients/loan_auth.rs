@@ -5,6 +5,7 @@
 //! certify whose answer was lost a void always finds out what became of it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::events::codes::RequestKind;
@@ -14,6 +15,7 @@ use common::config::Secret;
 use common::outbound::{Answer, CallError, Outbound, OutboundSettings, Refused, Reserved};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::domain::standing::{Verdict, Withdrawal};
@@ -22,6 +24,7 @@ use crate::domain::submission::Submission;
 /// loan-auth, as this service speaks to it. Cloning is cheap.
 #[derive(Clone)]
 pub struct LoanAuth {
+    places: Arc<Semaphore>,
     certify: Outbound,
     // Apart from `certify`, so that taking back what was lost in a jam does not
     // have to queue in that jam.
@@ -85,6 +88,12 @@ pub enum NoAnswer {
 #[must_use = "an unused permit keeps its place until it is dropped"]
 pub struct Permit(Reserved);
 
+/// A place among the requests that are on their way.
+#[must_use = "it is given back when it is dropped"]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
 impl LoanAuth {
     /// loan-auth at `base`, with the figures of both calls.
     #[must_use]
@@ -96,10 +105,21 @@ impl LoanAuth {
         client: &reqwest::Client,
     ) -> Self {
         Self {
+            places: Arc::new(Semaphore::new(certify.concurrency_max)),
             certify: Outbound::new("loan-auth certify", base.clone(), certify, client.clone()),
             void: Outbound::new("loan-auth void", base.clone(), void, client.clone()),
             credential,
         }
+    }
+
+    /// A place for one request, from before its row to its answer: what waits for the database
+    /// before and after the question would else be as many as come. Never waits.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is none left.
+    pub fn enter(&self) -> Result<Place, Refused> {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        permit.map(|permit| Place { _permit: permit }).map_err(|_| self.certify.full())
     }
 
     /// Leave to ask, before anything is written. Never waits.

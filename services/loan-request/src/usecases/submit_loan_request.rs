@@ -144,6 +144,7 @@ impl Order {
 /// # Errors
 /// If it is not accepted. Then there is no loan and never will be one of it.
 pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted, Error> {
+    let _place = desk.auth.enter()?;
     for _ in 0..ROUNDS_MAX {
         // Before anything is written: a refusal leaves nothing behind.
         let permit = desk.auth.reserve()?;
