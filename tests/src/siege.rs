@@ -29,7 +29,12 @@ pub async fn run(gateway: &str, clients: u64, seconds: u32) -> Result<Siege> {
     if let Some(body) = body.as_object_mut() {
         body.remove("userMobile");
     }
+    // Without it siege gives up at its 1,024th failure, and says nothing of that.
+    let settings = tempfile::NamedTempFile::new()?;
+    std::fs::write(settings.path(), "failures = 1000000000\n")?;
     let output = Command::new("siege")
+        .arg("-R")
+        .arg(settings.path())
         .args(["-q", "-j", &format!("-c{clients}"), &format!("-t{seconds}S")])
         .args(["--content-type", "application/json"])
         .arg(format!("{gateway}/loanRequests POST {body}"))

@@ -63,7 +63,7 @@ async fn offer(client: &Client, rate: u32, seconds: u32) -> Result<Answers> {
             Some(due) = reads.recv() => {
                 let (client, token) = (client.clone(), token.clone());
                 reading.spawn(async move {
-                    let answer = client.get("/loanStatus/loans?size=20", &token).await;
+                    let answer = client.get("/loanStatus?size=20", &token).await;
                     (answer.map(|answer| answer.status).unwrap_or_default(), due.elapsed())
                 });
             }

@@ -98,13 +98,13 @@ async fn release(arguments: Arguments) -> Result<()> {
             parts.replace(service, arguments.kill == Some(service)).await?;
         }
     }
-    let Parts { stack, balanced, .. } = parts;
+    let Parts { stack, balanced, extra } = parts;
     println!("all replaced in {:.0} s", begun.elapsed().as_secs_f64());
     let was_over = siege.is_finished();
     let siege = siege.await??;
     ensure!(!was_over, "siege was over before the release ({siege:?}): give it more --seconds");
     verdict(&siege, &balanced, arguments.kill)?;
-    agree(&stack).await
+    agree(&stack, &extra).await
 }
 
 /// Waits until the way in leads somewhere: who is ready is found out a moment later.
@@ -230,14 +230,30 @@ fn verdict(siege: &Siege, balanced: &Balanced, kill: Option<Service>) -> Result<
 }
 
 /// Whether the services agree about every request.
-async fn agree(stack: &Stack) -> Result<()> {
+async fn agree(stack: &Stack, there: &[ServiceProcess]) -> Result<()> {
+    // The stack knows its first instances alone, and these have gone.
+    let there = there.iter().map(|one| (variable(one.service()), one.admin_url()));
     let output = Command::new(stack.bin_dir().join("loanctl"))
         .args(["reconcile", "--older-than", "30s"])
         .envs(stack.operator_environment())
+        .envs(there)
         .output()
         .await?;
     let said = String::from_utf8_lossy(&output.stdout);
     println!("loanctl reconcile: {}", said.lines().last().unwrap_or_default());
-    ensure!(output.status.success(), "the services do not agree: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the services do not agree: {said}{errors}");
     Ok(())
+}
+
+/// Where loanctl reads where a service's admin port is.
+const fn variable(service: Service) -> &'static str {
+    match service {
+        Service::LoanRequest => "REQUEST_ADMIN_URL",
+        Service::LoanAuth => "AUTH_ADMIN_URL",
+        Service::LoanManager => "MANAGER_ADMIN_URL",
+        Service::LoanMessenger => "MESSENGER_ADMIN_URL",
+        Service::LoanStatus => "STATUS_ADMIN_URL",
+        Service::Gateway => "GATEWAY_ADMIN_URL",
+    }
 }
