@@ -36,12 +36,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// One, with each attempt to send it.
+    /// One, with what it waits for and each attempt to send it, the newest first.
     Show {
         /// The message.
         message_id: Uuid,
     },
-    /// Sends messages once more, under a new id: whoever has one gets it again.
+    /// Sends messages once more, under a new id and by the channel that is chosen now: whoever
+    /// has one gets it again. Exits with 1 if one is not known, or was never to be sent.
     Resend {
         /// The messages.
         #[arg(required = true)]
@@ -111,7 +112,16 @@ struct Delivery {
 struct Told {
     #[serde(flatten)]
     delivery: Delivery,
+    #[serde(default)]
+    turn: Option<Turn>,
     log: Vec<Attempt>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Turn {
+    first_seq: i64,
+    due_at: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,6 +142,8 @@ struct Attempt {
 #[serde(rename_all = "camelCase")]
 struct Resent {
     message_ids: Vec<Uuid>,
+    #[serde(default)]
+    unknown: Vec<Uuid>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,10 +167,18 @@ pub(crate) async fn messages(
         Command::List { state, customer, json } => list(messenger, state, customer, json).await?,
         Command::Show { message_id } => show(messenger, message_id).await?,
         Command::Resend { message_ids } => {
+            let mut message_ids = message_ids;
+            message_ids.sort_unstable();
+            message_ids.dedup();
+            let mut all_known = true;
             for ids in message_ids.chunks(IDS_MAX) {
                 let body = json!({ "ids": ids });
                 let resent: Resent = messenger.post("/admin/deliveries/resend", &body).await?;
                 say_again(ids, &resent)?;
+                all_known &= resent.unknown.is_empty();
+            }
+            if !all_known {
+                return Ok(ExitCode::FAILURE);
             }
         }
         Command::Recover { since, channel, reason } => {
@@ -217,6 +237,13 @@ async fn show(messenger: &AdminApi, id: Uuid) -> anyhow::Result<()> {
     let told: Told = messenger.get(&format!("/admin/deliveries/{id}"), &[]).await?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", line(&told.delivery))?;
+    if let Some(Turn { first_seq, due_at }) = &told.turn {
+        if *first_seq == told.delivery.seq {
+            writeln!(out, "  is looked at next at {due_at}")?;
+        } else {
+            writeln!(out, "  waits behind #{first_seq}, which is looked at next at {due_at}")?;
+        }
+    }
     for attempt in &told.log {
         let Attempt { number, channel, begun_at, .. } = attempt;
         let outcome = attempt.outcome.as_deref().unwrap_or("begun, and not known how it ended");
@@ -244,9 +271,13 @@ async fn recover(messenger: &AdminApi, body: &serde_json::Value) -> anyhow::Resu
 fn say_again(asked: &[Uuid], resent: &Resent) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for id in asked {
-        let is_resent = resent.message_ids.contains(id);
-        let said =
-            if is_resent { "is sent again" } else { "waits already, or was never to be sent" };
+        let said = if resent.message_ids.contains(id) {
+            "is sent again"
+        } else if resent.unknown.contains(id) {
+            "is not known, or was never to be sent"
+        } else {
+            "waits already"
+        };
         writeln!(out, "{id} {said}")?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Admin;
 use crate::error::Error;
-use crate::store::queue::{self, Attempt, Entry};
+use crate::store::queue::{self, Attempt, Entry, Turn};
 
 /// A delivery with its attempts, the newest first.
 #[derive(Serialize)]
@@ -16,6 +16,8 @@ use crate::store::queue::{self, Attempt, Entry};
 pub(super) struct Told {
     #[serde(flatten)]
     entry: Entry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn: Option<Turn>,
     log: Vec<Attempt>,
 }
 
@@ -27,5 +29,6 @@ pub(super) async fn get_delivery(
     let pool = admin.db.pool();
     let this = Selection::These(vec![id.as_uuid()]);
     let entry = queue::entries(pool, &this, None, None).await?.pop().ok_or(Error::NotFound)?;
-    Ok(Json(Told { entry, log: queue::attempts(pool, id).await? }))
+    let turn = queue::turn(pool, id).await?;
+    Ok(Json(Told { entry, turn, log: queue::attempts(pool, id).await? }))
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Admin;
-use crate::domain::letter::{Facts, Letter};
+use crate::domain::letter::{Envelope, Facts, Letter};
 use crate::domain::sample;
 
 /// Which.
@@ -29,7 +29,7 @@ pub(super) struct Preview {
     plain: String,
     html: String,
     sms: String,
-    webhook: Facts,
+    webhook: Envelope,
 }
 
 /// All of this kind and language; all there are, if none is named.
@@ -47,7 +47,7 @@ pub(super) async fn preview_message(
                 let kind = notice.news.kind();
                 let text = notice.text(language);
                 let nobody = Uuid::nil();
-                let webhook = Facts::Message {
+                let facts = Facts::Message {
                     message_id: nobody.into(),
                     seq: 1,
                     kind,
@@ -59,16 +59,16 @@ pub(super) async fn preview_message(
                     body: text.body.clone(),
                     created_at: OffsetDateTime::UNIX_EPOCH,
                 };
-                let letter =
-                    Letter { key: nobody.to_string(), language, text, facts: webhook.clone() };
+                let at = OffsetDateTime::UNIX_EPOCH;
+                let letter = Letter { key: nobody.to_string(), language, text, facts, at };
                 Preview {
                     kind,
                     language,
                     plain: letter.plain(),
                     html: letter.html(),
+                    webhook: letter.envelope(),
                     subject: letter.text.subject,
                     sms: letter.text.short,
-                    webhook,
                 }
             })
     });

@@ -57,5 +57,5 @@ pub(super) async fn recover_deliveries(
         queue::put_back(tx, &again, now, give_up_at(now, admin.rules.give_up_after)).await
     };
     let message_ids = admin.db.in_tx("recover_deliveries", work).await?;
-    Ok(Json(Resent { message_ids }))
+    Ok(Json(Resent { message_ids, unknown: Vec::new() }))
 }

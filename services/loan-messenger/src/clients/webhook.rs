@@ -69,20 +69,10 @@ impl Way for Webhook {
             if address::check_webhook(&destination.address, self.allows_any).is_err() {
                 return Outcome::Refused { detail: "address-not-allowed".to_owned() };
             }
-            let body = body(letter, self.clock.now());
+            let body = serde_json::to_value(letter.envelope()).unwrap_or_default();
             post(&self.client, &self.clock, destination, &letter.key, body).await
         })
     }
-}
-
-/// The body: the envelope that the specification recommends.
-fn body(letter: &Letter, now: time::OffsetDateTime) -> serde_json::Value {
-    let mut body = serde_json::to_value(&letter.facts).unwrap_or_default();
-    if let Some(fields) = body.as_object_mut() {
-        let now = now.format(&time::format_description::well_known::Rfc3339);
-        fields.insert("timestamp".to_owned(), now.unwrap_or_default().into());
-    }
-    body
 }
 
 /// Posts a body, signed.

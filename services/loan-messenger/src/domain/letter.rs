@@ -21,6 +21,17 @@ pub struct Letter {
     pub text: Text,
     /// What a program gets instead.
     pub facts: Facts,
+    /// When what it tells of happened.
+    pub at: OffsetDateTime,
+}
+
+/// What a web-hook is told, the same in every attempt (Standard Webhooks 1.0.0, "Payload").
+#[derive(Clone, Debug, Serialize)]
+pub struct Envelope {
+    #[serde(with = "time::serde::rfc3339")]
+    timestamp: OffsetDateTime,
+    #[serde(flatten)]
+    facts: Facts,
 }
 
 /// What a web-hook is told.
@@ -80,6 +91,12 @@ pub fn verification_key(id: Uuid) -> String {
 }
 
 impl Letter {
+    /// What a web-hook is told.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        Envelope { timestamp: self.at, facts: self.facts.clone() }
+    }
+
     /// The plain text of a mail.
     #[must_use]
     pub fn plain(&self) -> String {

@@ -88,5 +88,6 @@ pub(super) async fn change_delivery(
     };
     api.db.in_tx("change_delivery", work).await?;
     let contact = store::contact::find(api.db.pool(), customer_id).await?;
-    Ok(Json(Delivery::of(&contact, api.rules.offered, api.clock.now(), &base)))
+    let waiting = store::queue::waiting(api.db.pool(), customer_id).await?;
+    Ok(Json(Delivery::of(&contact, waiting, api.rules.offered, api.clock.now(), &base)))
 }

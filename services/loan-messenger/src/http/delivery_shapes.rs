@@ -34,9 +34,25 @@ pub(super) struct Delivery {
     /// The web-hook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Hook>,
+    /// What waits to be sent; absent if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// `self`.
     #[serde(rename = "_links")]
     pub links: Links,
+}
+
+/// Messages that wait to be sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Waiting {
+    /// How many.
+    #[schema(minimum = 1, example = 2)]
+    pub count: i64,
+    /// Why the first of them has not gone, as `reason` of a message; the others wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "address-not-verified")]
+    pub reason: Option<String>,
 }
 
 /// An address.
@@ -86,6 +102,7 @@ impl Delivery {
     /// The settings with their link.
     pub(super) fn of(
         contact: &Contact,
+        waiting: (i64, Option<String>),
         offered: Offered,
         now: OffsetDateTime,
         base: &BaseUrl,
@@ -108,6 +125,7 @@ impl Delivery {
             mail: address(Channel::Mail),
             sms: address(Channel::Sms),
             webhook,
+            waiting: (waiting.0 > 0).then_some(Waiting { count: waiting.0, reason: waiting.1 }),
             links: Links::to_self(base.join("/loanMessengers/delivery")),
         }
     }

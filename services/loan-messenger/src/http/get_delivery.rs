@@ -25,6 +25,7 @@ use crate::store;
             "optional": ["request-received", "under-review"],
             "mail": {"address": "k***@example.com", "isVerified": true},
             "sms": {"address": "***0000", "isVerified": false},
+            "waiting": {"count": 2, "reason": "address-not-verified"},
             "_links": {"self": {"href": "http://localhost:8080/loanMessengers/delivery"}}
         })),
         AnyFailures, LinkFailures,
@@ -37,5 +38,6 @@ pub(super) async fn get_delivery(
 ) -> Result<Json<Delivery>, Error> {
     let customer_id = customer_of(&principal)?;
     let contact = store::contact::find(api.db.pool(), customer_id).await?;
-    Ok(Json(Delivery::of(&contact, api.rules.offered, api.clock.now(), &base)))
+    let waiting = store::queue::waiting(api.db.pool(), customer_id).await?;
+    Ok(Json(Delivery::of(&contact, waiting, api.rules.offered, api.clock.now(), &base)))
 }

@@ -38,8 +38,10 @@ pub(super) struct LoanMessenger {
         example = "고객님의 'Deposit' 대출(10,000원)이 실행되었습니다. 현재 대출 잔액은 10,000원입니다."
     )]
     pub body: String,
-    /// How it goes out; `mailbox`, if it does not.
-    pub channel: Channel,
+    /// How it goes out; `mailbox`, if it does not. Absent while it waits to be tried first: it
+    /// will go by the channel that is chosen then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     /// When it was written.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]

@@ -62,8 +62,9 @@ pub struct Message {
     pub subject: String,
     /// Plain text.
     pub body: String,
-    /// How it goes out; the mailbox, if it does not.
-    pub channel: Channel,
+    /// How it goes out; the mailbox, if it does not; `None` before it is tried first, because
+    /// until then the customer may choose.
+    pub channel: Option<Channel>,
     /// When it was written.
     pub created_at: OffsetDateTime,
     /// When it reached its channel.
@@ -76,7 +77,7 @@ pub struct Message {
 
 // A message that is not sent by any other channel has reached the mailbox, at once.
 const MESSAGES: &str = "SELECT m.id, m.position, m.loan_request_id, m.loan_id, m.customer_id, m.seq, m.kind,
-    m.language, m.subject, m.body, COALESCE(d.channel, m.channel) AS channel, m.created_at,
+    m.language, m.subject, m.body, CASE WHEN d.message_id IS NULL THEN m.channel ELSE d.channel END AS channel, m.created_at,
     CASE WHEN d.message_id IS NULL THEN m.sent_at WHEN d.state = 'sent' THEN d.ended_at END AS sent_at,
     d.state AS delivery, d.reason
     FROM message m LEFT JOIN delivery d ON d.message_id = m.id";

@@ -181,6 +181,68 @@ pub async fn entries(
     query.build_query_as().fetch_all(pool).await
 }
 
+/// How many of a customer's messages wait, and why the first of them has not gone.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting(
+    pool: &PgPool,
+    customer_id: CustomerId,
+) -> Result<(i64, Option<String>), sqlx::Error> {
+    sqlx::query_as(
+        "SELECT count(*), (array_agg(reason ORDER BY seq))[1] FROM delivery
+          WHERE customer_id = $1 AND state = 'waiting'",
+    )
+    .bind(customer_id)
+    .fetch_one(pool)
+    .await
+}
+
+/// Those of `ids` that were never to be sent, or never were.
+///
+/// # Errors
+/// What the database says.
+pub async fn unknown(
+    tx: &mut PgConnection,
+    ids: &[MessageId],
+) -> Result<Vec<MessageId>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT id FROM unnest($1::uuid[]) AS asked (id)
+          WHERE NOT EXISTS (SELECT FROM delivery WHERE message_id = id)",
+    )
+    .bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await
+}
+
+/// What a message that waits is waiting for.
+#[derive(Clone, Debug, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// The number of the customer's message that goes first; its own, if it is the first.
+    pub first_seq: i64,
+    /// When that one is looked at next.
+    #[serde(with = "time::serde::rfc3339")]
+    pub due_at: OffsetDateTime,
+}
+
+/// What a message waits for; `None` if it does not wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn turn(pool: &PgPool, id: MessageId) -> Result<Option<Turn>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT (SELECT min(seq) FROM delivery first
+                  WHERE first.customer_id = d.customer_id AND first.state = 'waiting') AS first_seq,
+                turn.due_at
+           FROM delivery d JOIN turn USING (customer_id)
+          WHERE d.message_id = $1 AND d.state = 'waiting'",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
+}
+
 /// The attempts to send a message, in their order.
 ///
 /// # Errors

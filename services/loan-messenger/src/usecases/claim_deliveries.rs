@@ -285,6 +285,6 @@ fn next(head: &Head) -> Option<Next> {
         tries: tries?,
         created_at,
         give_up_at: give_up_at?,
-        letter: Letter { key: message_key(id, round?), language, text, facts },
+        letter: Letter { key: message_key(id, round?), language, text, facts, at: created_at },
     })
 }

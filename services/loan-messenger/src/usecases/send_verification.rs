@@ -64,6 +64,7 @@ async fn send(office: &Office, due: &DueVerification, now: OffsetDateTime) -> Op
         language,
         text: notice::verification(&due.code, minutes, language),
         facts: Facts::Verification { code: due.code.clone(), expires_at: due.expires_at },
+        at: due.expires_at - office.rules.code_good_for,
     };
     let secrets: Vec<Secret> =
         due.webhook_secret.iter().map(|one| standard_webhooks::shown(one)).collect();

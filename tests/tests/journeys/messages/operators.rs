@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use journeys::mail_server::{MailServer, Manner};
+use serde_json::json;
 
 use super::{apply, messages, reader, until, with_mail, written};
 use crate::operator::{figure, loanctl};
@@ -46,8 +47,25 @@ async fn messages_are_listed_shown_recovered_and_sent_again() -> Result<()> {
 
     let attempts = figure(&journey, standalone::Service::LoanMessenger, "message_attempts_total");
     assert!(attempts.await? >= 3.0);
-    let none =
-        loanctl(&journey, &["messages", "show", "0199f000-0000-7000-8000-0000000000ff"]).await?;
+    let stranger = "0199f000-0000-7000-8000-0000000000ff";
+    let said = loanctl(&journey, &["messages", "resend", stranger]).await?;
+    assert!(said.code == 1 && said.out.contains("is not known"), "{said:?}");
+    // What waits says for what.
+    server.set(Manner::Recipient("450 4.2.2 mailbox full"));
+    apply(&journey, &kim, 2).await?;
+    let tried = "SELECT count(*) FROM loan_messenger.delivery WHERE state = 'waiting' AND reason LIKE '450%'";
+    journey.wait_count(tried, 1).await?;
+    let last = written(&journey, &kim).await?.pop().context("none")?;
+    let shown = loanctl(&journey, &["messages", "show", &last]).await?.expect(0)?.out;
+    assert!(shown.contains("waits behind #2, which is looked at next at"), "{shown}");
+    let path = "/loanMessengers/delivery";
+    let settings = journey.client.get(path, &kim.token).await?.expect(200)?.json();
+    assert_eq!(settings["waiting"], json!({ "count": 2, "reason": "450 4.2.2" }));
+    server.set(Manner::Take);
+    journey
+        .wait_count("SELECT count(*) FROM loan_messenger.delivery WHERE state = 'waiting'", 0)
+        .await?;
+    let none = loanctl(&journey, &["messages", "show", stranger]).await?;
     assert_eq!(none.code, 2, "{none:?}");
     let previewed = ["messages", "preview", "--kind", "refused", "--language", "ko"];
     let previewed = loanctl(&journey, &previewed).await?.expect(0)?.out;

@@ -50,6 +50,9 @@ async fn a_web_hook_is_signed_also_while_its_secret_changes() -> Result<()> {
     assert!(is_signed(&first, &old) && first.path == "/hook", "{first:?}");
     let told = first.json();
     assert_eq!(told["data"]["kind"], "request-received");
+    let written = journey.client.get("/loanMessengers", &kim.token).await?.expect(200)?.json();
+    let written = written["_embedded"]["loanMessengers"][0]["createdAt"].clone();
+    assert_eq!(told["timestamp"], written, "when it happened, whenever it is sent");
     assert_eq!(first.header("webhook-id"), told["data"]["messageId"].as_str().unwrap_or_default());
     let path = format!("{PATH}/webhook/secret");
     let new = journey.client.post(&path, &kim.token, &json!({})).await?.expect(201)?;

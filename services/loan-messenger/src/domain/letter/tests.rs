@@ -19,6 +19,7 @@ fn letter(language: Language, subject: &str, body: &str) -> Letter {
             body: body.to_owned(),
             created_at: OffsetDateTime::UNIX_EPOCH,
         },
+        at: OffsetDateTime::UNIX_EPOCH,
     }
 }
 
