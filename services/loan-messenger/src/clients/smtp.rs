@@ -4,6 +4,7 @@
 //! depends on what it is the answer to, and a connection is used again only after its
 //! last answer was read to its end.
 
+mod bounded;
 mod failure;
 
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use bounded::Bounded;
 use failure::{Failure, Stage};
 
 use super::circuits::Target;
@@ -136,7 +138,8 @@ impl Server {
             // A mail ends with a short write of its own, which otherwise waits for the
             // other side's delayed acknowledgement (RFC 896, RFC 1122 4.2.3.2).
             stream.set_nodelay(true).map_err(silent)?;
-            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+            let stream = Box::new(Bounded::new(stream));
+            AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await
         };
         let mut connection = greeted.map_err(|error| Failure::of(Stage::Greeting, &error))?;
         let upgrades = match self.security {

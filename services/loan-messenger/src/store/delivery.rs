@@ -349,26 +349,27 @@ pub async fn note_reason(
     Ok(())
 }
 
-/// Something about a customer has changed: what is held is looked at again. So is what
-/// is being held at this moment by somebody who has not seen the change: this waits for
-/// their lock, and then finds what they wrote.
+/// Something about a customer has changed: what is held is looked at again, and what pauses
+/// too if it `goes_elsewhere` now. So is what is being held at this moment by somebody who has
+/// not seen the change: this waits for their lock, and then finds what they wrote.
 ///
 /// # Errors
 /// What the database says.
 pub async fn look_again(
     tx: &mut PgConnection,
     customer_id: CustomerId,
+    goes_elsewhere: bool,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE turn SET due_at = CASE WHEN held THEN $2 ELSE due_at END,
+        "UPDATE turn SET due_at = CASE WHEN held OR ($3 AND leased_until IS NULL) THEN $2 ELSE due_at END,
                          since = CASE WHEN held THEN $2 ELSE since END,
-                         released_at = CASE WHEN held THEN $2 ELSE released_at END,
-                         held = false
+                         released_at = CASE WHEN held THEN $2 ELSE released_at END, held = false
           WHERE customer_id = $1",
     )
     .bind(customer_id)
     .bind(now)
+    .bind(goes_elsewhere)
     .execute(tx)
     .await?;
     Ok(())
@@ -384,9 +385,8 @@ pub async fn drop_all(
     reason: &str,
     now: OffsetDateTime,
 ) -> Result<u64, sqlx::Error> {
-    // The turn first, as everywhere: whoever has taken it is let finish taking it, and
-    // whoever comes later sees what is written here.
-    look_again(tx, customer_id, now).await?;
+    // The turn first: whoever has taken it is let finish that, and whoever comes later sees this.
+    look_again(tx, customer_id, false, now).await?;
     let done = sqlx::query(
         "UPDATE delivery SET state = 'dropped', reason = $2, ended_at = $3
           WHERE customer_id = $1 AND state = 'waiting'",

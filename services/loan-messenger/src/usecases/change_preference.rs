@@ -19,6 +19,8 @@ pub async fn change_preference(
     opted_out: Option<&[MessageKind]>,
 ) -> Result<(), sqlx::Error> {
     let now = clock.now();
+    let before = store::contact::find(&mut *tx, customer_id).await?.chosen;
+    let goes_elsewhere = channel.is_some() && channel != before;
     store::contact::choose(tx, customer_id, channel, opted_out, now).await?;
-    store::delivery::look_again(tx, customer_id, now).await
+    store::delivery::look_again(tx, customer_id, goes_elsewhere, now).await
 }

@@ -53,6 +53,6 @@ pub async fn confirm_address(
     }
     store::contact::verify(tx, customer_id, channel, &pending.address, now).await?;
     store::verification::end_codes(tx, customer_id, channel, now).await?;
-    store::delivery::look_again(tx, customer_id, now).await?;
+    store::delivery::look_again(tx, customer_id, true, now).await?;
     Ok(Confirmed::Verified)
 }

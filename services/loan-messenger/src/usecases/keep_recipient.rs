@@ -32,14 +32,15 @@ pub async fn keep_recipient(
     if is_other_mail {
         store::contact::unverify(tx, customer_id, Channel::Mail).await?;
     }
-    if mobile.as_deref() != Some(recipient.user_mobile.as_str()) {
+    let is_other_mobile = mobile.as_deref() != Some(recipient.user_mobile.as_str());
+    if is_other_mobile {
         store::contact::unverify(tx, customer_id, Channel::Sms).await?;
     }
     let now = clock.now();
     if is_other_mail {
         store::verification::end_codes(tx, customer_id, Channel::Mail, now).await?;
     }
-    store::delivery::look_again(tx, customer_id, now).await?;
+    store::delivery::look_again(tx, customer_id, is_other_mail || is_other_mobile, now).await?;
     // Who reads the whole history of the customers does not write to all of them.
     let is_news = now - recipient.changed_at < rules.code_good_for;
     if is_news && recipient.user_email.is_some() && is_other_mail {

@@ -24,7 +24,7 @@ pub async fn set_webhook(
     let secret = new_secret()?;
     store::contact::set_webhook(tx, customer_id, url, &secret, now).await?;
     store::verification::end_codes(tx, customer_id, Channel::Webhook, now).await?;
-    store::delivery::look_again(tx, customer_id, now).await?;
+    store::delivery::look_again(tx, customer_id, true, now).await?;
     Ok(standard_webhooks::shown(&secret))
 }
 

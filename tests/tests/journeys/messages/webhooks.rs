@@ -118,11 +118,21 @@ async fn a_receivers_wish_is_heeded_and_one_that_is_gone_is_left_alone() -> Resu
     let tries = messages(&receiver);
     let pause = tries[1].at - tries[0].at;
     assert!(pause >= Duration::from_secs(4), "{pause:?}");
+    // Whoever goes elsewhere waits no longer for what is broken.
+    receiver.set(Manner::Later(3_600));
+    apply(&journey, &kim, 1).await?;
+    until("a try", || messages(&receiver).len() == 3).await?;
+    let waits = "SELECT count(*) FROM loan_messenger.turn WHERE due_at > now() + interval '30 minutes' AND leased_until IS NULL";
+    journey.wait_count(waits, 1).await?;
+    let mended = HookReceiver::start().await?;
+    hooked(&journey, &kim, &mended).await?;
+    until("it goes there", || messages(&mended).len() == 1).await?;
+    let receiver = mended;
     receiver.set(Manner::Answer(410));
     apply(&journey, &kim, 2).await?;
-    until("a third", || messages(&receiver).len() == 3).await?;
+    until("a third", || messages(&receiver).len() == 2).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(messages(&receiver).len(), 3, "whoever is gone is left alone");
+    assert_eq!(messages(&receiver).len(), 2, "whoever is gone is left alone");
     let shown = journey.client.get(PATH, &kim.token).await?.expect(200)?.json();
     assert_eq!(shown["webhook"]["isGone"], true);
     receiver.set(Manner::Take);
