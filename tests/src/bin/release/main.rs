@@ -120,6 +120,9 @@ async fn is_there(front: &str) -> Result<()> {
     }
 }
 
+/// What siege has left behind is worked on within this time.
+const AGREE_WITHIN: Duration = Duration::from_secs(180);
+
 async fn run_siege(front: String, seconds: u32) -> Result<Siege> {
     siege::run(&front, CLIENTS, seconds).await
 }
@@ -229,21 +232,29 @@ fn verdict(siege: &Siege, balanced: &Balanced, kill: Option<Service>) -> Result<
     Ok(())
 }
 
-/// Whether the services agree about every request.
+/// Waits until the services agree about every request: siege leaves events behind that are
+/// worked on after it.
 async fn agree(stack: &Stack, there: &[ServiceProcess]) -> Result<()> {
-    // The stack knows its first instances alone, and these have gone.
-    let there = there.iter().map(|one| (variable(one.service()), one.admin_url()));
-    let output = Command::new(stack.bin_dir().join("loanctl"))
-        .args(["reconcile", "--older-than", "30s"])
-        .envs(stack.operator_environment())
-        .envs(there)
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("loanctl reconcile: {}", said.lines().last().unwrap_or_default());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the services do not agree: {said}{errors}");
-    Ok(())
+    let begun = Instant::now();
+    loop {
+        // The stack knows its first instances alone, and these have gone.
+        let there = there.iter().map(|one| (variable(one.service()), one.admin_url()));
+        let output = Command::new(stack.bin_dir().join("loanctl"))
+            .args(["reconcile", "--older-than", "0s"])
+            .envs(stack.operator_environment())
+            .envs(there)
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        if output.status.success() {
+            println!("all agree {:.0} s after siege: {last}", begun.elapsed().as_secs_f64());
+            return Ok(());
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(begun.elapsed() < AGREE_WITHIN, "the services do not agree: {last} {errors}");
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Where loanctl reads where a service's admin port is.

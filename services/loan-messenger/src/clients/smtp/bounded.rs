@@ -37,6 +37,8 @@ impl AsyncRead for Bounded {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
         let Some(left) = self.left.checked_sub(read) else {
+            // Whoever gets an error has got nothing.
+            buffer.set_filled(before);
             return Poll::Ready(Err(io::Error::other("the server says too much")));
         };
         self.left = left;
