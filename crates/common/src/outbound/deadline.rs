@@ -1,5 +1,5 @@
-//! Ends an attempt at the call's deadline, and tells the other side of it. tower's timeout would give each
-//! attempt the full time; here all of them share one.
+//! Ends an attempt at the call's deadline, and tells the other side of it. tower's
+//! timeout would give each attempt the full time; here all of them share one.
 
 use std::task::{Context, Poll};
 
