@@ -9,11 +9,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout};
 
-use super::REQUEST_SECONDS;
-
 /// Milliseconds that the caller waits for the head of the answer, from now on. A span and no
 /// moment, because the clocks of two machines differ.
-pub const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// Says until when the answer is waited for; in place of what a caller before said.
 pub fn tell_deadline(headers: &mut HeaderMap, deadline: Instant) {
@@ -21,8 +19,8 @@ pub fn tell_deadline(headers: &mut HeaderMap, deadline: Instant) {
     headers.insert(TIMEOUT_HEADER, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
 }
 
-/// Ends the work on a request when its caller has stopped waiting. Nobody can ask for more
-/// time than everybody has, and what is no number of milliseconds says nothing.
+/// Ends the work on a request when its caller has stopped waiting. What is no number of
+/// milliseconds says nothing, and everybody's own limit, which is inside, holds all the same.
 pub(super) async fn heed_deadline(request: Request, next: Next) -> Response {
     let said = request.headers().get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok());
     let Some(left) = said.and_then(|text| text.parse().ok()).map(Duration::from_millis) else {
@@ -32,7 +30,7 @@ pub(super) async fn heed_deadline(request: Request, next: Next) -> Response {
         return StatusCode::GATEWAY_TIMEOUT.into_response();
     }
     // What it was to do may have been done by then, as with everybody's own limit.
-    timeout(left.min(Duration::from_secs(REQUEST_SECONDS)), next.run(request))
+    timeout(left, next.run(request))
         .await
         .unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response())
 }

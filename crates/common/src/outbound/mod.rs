@@ -96,9 +96,7 @@ impl Outbound {
             Poll::Ready(Err(_)) | Poll::Pending => Err(Refused::BulkheadFull),
         }
     }
-}
 
-impl Outbound {
     /// Counts, and says, that a bound of the caller's own around its calls is reached.
     #[must_use]
     pub fn full(&self) -> Refused {
