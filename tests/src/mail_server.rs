@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::tcp::OwnedWriteHalf;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+mod identity;
+
+pub use identity::Identity;
 
 /// What the server does with a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,18 @@ pub enum Manner {
     Late(Duration),
 }
 
+/// How the line to the server is guarded.
+#[derive(Clone, Debug, Default)]
+pub enum Line {
+    /// It is not.
+    #[default]
+    Open,
+    /// By TLS from the first byte.
+    Tls(Identity),
+    /// By TLS for those who ask for it (STARTTLS, RFC 3207).
+    StartTls(Identity),
+}
+
 /// A mail that was taken.
 #[derive(Clone, Debug)]
 pub struct Mail {
@@ -41,6 +58,8 @@ pub struct Mail {
     pub text: String,
     /// Whether the sender was told that it was taken.
     pub is_told: bool,
+    /// Whether it came by a line that is guarded.
+    pub is_guarded: bool,
 }
 
 impl Mail {
@@ -69,7 +88,12 @@ struct State {
     manner: Manner,
     /// For those whose address is here.
     towards: BTreeMap<String, Manner>,
+    line: Line,
+    /// Who may send, with the password; anybody, if there is none.
+    login: Option<(String, String)>,
     mails: Vec<Mail>,
+    /// Every line that was said in the open, but for the mails.
+    overheard: Vec<String>,
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -92,7 +116,14 @@ impl MailServer {
     /// # Errors
     /// If there is none.
     pub async fn start() -> Result<Self> {
-        let state = State { manner: Manner::Take, towards: BTreeMap::new(), mails: Vec::new() };
+        let state = State {
+            manner: Manner::Take,
+            towards: BTreeMap::new(),
+            line: Line::Open,
+            login: None,
+            mails: Vec::new(),
+            overheard: Vec::new(),
+        };
         let mut server = Self {
             address: ([127, 0, 0, 1], 0).into(),
             state: Arc::new(Mutex::new(state)),
@@ -106,6 +137,28 @@ impl MailServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("smtp://{}", self.address)
+    }
+
+    /// On which port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Guards the line from the next connection on.
+    pub fn set_line(&self, line: Line) {
+        locked(&self.state).line = line;
+    }
+
+    /// Who may send from now on.
+    pub fn set_login(&self, user: &str, password: &str) {
+        locked(&self.state).login = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// What was said in the open, line by line.
+    #[must_use]
+    pub fn overheard(&self) -> Vec<String> {
+        locked(&self.state).overheard.clone()
     }
 
     /// What it does from now on.
@@ -153,7 +206,7 @@ impl MailServer {
                 let state = Arc::clone(&state);
                 talks.spawn(async move {
                     // A client that goes away ends the talk; that is its right.
-                    let _ = talk(stream, &state).await;
+                    let _ = welcome(stream, &state).await;
                 });
             }
         });
@@ -170,8 +223,9 @@ impl Drop for MailServer {
     }
 }
 
-async fn say(writer: &mut OwnedWriteHalf, line: &str) -> std::io::Result<()> {
-    writer.write_all(format!("{line}\r\n").as_bytes()).await
+async fn say(stream: &mut (impl AsyncWrite + Unpin), line: &str) -> std::io::Result<()> {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+    stream.flush().await
 }
 
 /// Whoever was written to, as `<…>` has it.
@@ -181,60 +235,140 @@ fn address_in(line: &str) -> String {
     line.get(from..to).unwrap_or_default().to_owned()
 }
 
-async fn talk(stream: TcpStream, state: &Shared) -> std::io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    let at_first = locked(state).manner;
-    if let Manner::Greet(line) = at_first {
-        return say(&mut writer, line).await;
+/// Listens to whoever connects, as the line is guarded then.
+async fn welcome(stream: TcpStream, state: &Shared) -> std::io::Result<()> {
+    let line = locked(state).line.clone();
+    match line {
+        Line::Tls(identity) => {
+            let mut stream = BufReader::new(identity.accept(stream).await?);
+            Talk::new(state, true).begin(&mut stream).await
+        }
+        Line::Open | Line::StartTls(_) => {
+            let mut stream = BufReader::new(stream);
+            let mut talk = Talk::new(state, false);
+            talk.begin(&mut stream).await?;
+            match line {
+                Line::StartTls(identity) if talk.wants_tls => {
+                    let stream = identity.accept(stream.into_inner()).await?;
+                    Talk::new(state, true).go_on(&mut BufReader::new(stream)).await
+                }
+                _ => Ok(()),
+            }
+        }
     }
-    say(&mut writer, "220 here").await?;
-    let mut to = String::new();
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if reader.read_line(&mut line).await? == 0 {
-            return Ok(());
+}
+
+/// One client's talk.
+struct Talk<'a> {
+    state: &'a Shared,
+    is_guarded: bool,
+    is_logged_in: bool,
+    wants_tls: bool,
+}
+
+impl<'a> Talk<'a> {
+    fn new(state: &'a Shared, is_guarded: bool) -> Self {
+        Self { state, is_guarded, is_logged_in: false, wants_tls: false }
+    }
+
+    async fn begin<S>(&mut self, stream: &mut BufReader<S>) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let at_first = locked(self.state).manner;
+        if let Manner::Greet(line) = at_first {
+            return say(stream, line).await;
         }
-        let verb = line.get(..4).unwrap_or_default().to_uppercase();
-        match verb.as_str() {
-            "EHLO" => say(&mut writer, "250-here\r\n250-8BITMIME\r\n250 SMTPUTF8").await?,
-            "RCPT" => {
-                to = address_in(&line);
-                match manner(state, &to) {
-                    Manner::Recipient(refusal) => say(&mut writer, refusal).await?,
-                    Manner::Hang => std::future::pending().await,
-                    _ => say(&mut writer, "250 yes").await?,
-                }
+        say(stream, "220 here").await?;
+        self.go_on(stream).await
+    }
+
+    /// To its end, or to where TLS is to begin.
+    async fn go_on<S>(&mut self, stream: &mut BufReader<S>) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut to = String::new();
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
             }
-            "DATA" => {
-                say(&mut writer, "354 go on").await?;
-                let text = data(&mut reader).await?;
-                match manner(state, &to) {
-                    Manner::Data(refusal) => say(&mut writer, refusal).await?,
-                    Manner::CutAfterData => {
-                        keep(state, &to, text, false);
-                        return Ok(());
-                    }
-                    Manner::Slow(pause) => {
-                        tokio::time::sleep(pause).await;
-                        keep(state, &to, text, true);
-                        say(&mut writer, "250 taken").await?;
-                    }
-                    Manner::Late(pause) => {
-                        tokio::time::sleep(pause).await;
-                        keep(state, &to, text, false);
-                        say(&mut writer, "250 taken").await?;
-                    }
-                    _ => {
-                        keep(state, &to, text, true);
-                        say(&mut writer, "250 taken").await?;
+            if !self.is_guarded {
+                locked(self.state).overheard.push(line.trim_end().to_owned());
+            }
+            let verb = line.get(..4).unwrap_or_default().to_uppercase();
+            match verb.as_str() {
+                "EHLO" => say(stream, &self.offers()).await?,
+                "STAR" if self.offers().contains("STARTTLS") => {
+                    self.wants_tls = true;
+                    return say(stream, "220 go on").await;
+                }
+                "AUTH" => say(stream, self.login(&line)).await?,
+                "MAIL" | "RCPT" if !self.may_send() => say(stream, "530 5.7.0 who are you").await?,
+                "RCPT" => {
+                    to = address_in(&line);
+                    match manner(self.state, &to) {
+                        Manner::Recipient(refusal) => say(stream, refusal).await?,
+                        Manner::Hang => std::future::pending().await,
+                        _ => say(stream, "250 yes").await?,
                     }
                 }
+                "DATA" => {
+                    say(stream, "354 go on").await?;
+                    let text = data(stream).await?;
+                    let Some(answer) = self.answer(&to, text).await else { return Ok(()) };
+                    say(stream, answer).await?;
+                }
+                "QUIT" => return say(stream, "221 bye").await,
+                _ => say(stream, "250 yes").await?,
             }
-            "QUIT" => return say(&mut writer, "221 bye").await,
-            _ => say(&mut writer, "250 yes").await?,
         }
+    }
+
+    fn offers(&self) -> String {
+        let state = locked(self.state);
+        let tls = match state.line {
+            Line::StartTls(_) if !self.is_guarded => "250-STARTTLS\r\n",
+            _ => "",
+        };
+        let login = if state.login.is_some() { "250-AUTH PLAIN\r\n" } else { "" };
+        format!("250-here\r\n{tls}{login}250-8BITMIME\r\n250 SMTPUTF8")
+    }
+
+    fn may_send(&self) -> bool {
+        self.is_logged_in || locked(self.state).login.is_none()
+    }
+
+    /// What is answered to `AUTH PLAIN` (RFC 4954, RFC 4616).
+    fn login(&mut self, line: &str) -> &'static str {
+        let said = line.trim_end().rsplit(' ').next().unwrap_or_default();
+        let said = STANDARD.decode(said).unwrap_or_default();
+        let login = locked(self.state).login.clone();
+        self.is_logged_in = login
+            .is_some_and(|(user, password)| said == format!("\0{user}\0{password}").into_bytes());
+        if self.is_logged_in { "235 2.7.0 you are" } else { "535 5.7.8 you are not" }
+    }
+
+    /// What is answered to a mail's data; nothing, if the line is cut then.
+    async fn answer(&self, to: &str, text: String) -> Option<&'static str> {
+        let (is_told, answer) = match manner(self.state, to) {
+            Manner::Data(refusal) => return Some(refusal),
+            Manner::CutAfterData => (false, None),
+            Manner::Slow(pause) => {
+                tokio::time::sleep(pause).await;
+                (true, Some("250 taken"))
+            }
+            Manner::Late(pause) => {
+                tokio::time::sleep(pause).await;
+                (false, Some("250 taken"))
+            }
+            _ => (true, Some("250 taken")),
+        };
+        let mail = Mail { to: to.to_owned(), text, is_told, is_guarded: self.is_guarded };
+        locked(self.state).mails.push(mail);
+        answer
     }
 }
 
@@ -243,12 +377,8 @@ fn manner(state: &Shared, to: &str) -> Manner {
     state.towards.get(to).copied().unwrap_or(state.manner)
 }
 
-fn keep(state: &Shared, to: &str, text: String, is_told: bool) {
-    locked(state).mails.push(Mail { to: to.to_owned(), text, is_told });
-}
-
 /// The lines up to the one that is a dot.
-async fn data(reader: &mut BufReader<tokio::net::tcp::OwnedReadHalf>) -> std::io::Result<String> {
+async fn data<S: AsyncRead + Unpin>(reader: &mut BufReader<S>) -> std::io::Result<String> {
     let mut text = String::new();
     loop {
         let mut line = String::new();

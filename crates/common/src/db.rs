@@ -2,6 +2,7 @@
 //! and statements that say how many rows they expect.
 
 mod commit;
+mod gather;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
 pub use self::commit::OutcomeUnknown;
+pub use self::gather::Gather;
 use crate::config::ServiceSettings;
 
 /// How often one transaction is begun at most when PostgreSQL asks for it.
@@ -305,6 +307,11 @@ pub fn described(error: &sqlx::Error) -> String {
             None => other.to_string(),
         },
     }
+}
+
+/// One column of many rows, to be bound as an array: `unnest` makes rows of it again.
+pub fn column<'a, T, V>(rows: &'a [T], value: impl FnMut(&'a T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
 }
 
 /// Every UPDATE and DELETE says how many rows it expects.

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::trace::current_traceparent;
 
 /// `ce_type` of a tombstone, the message without a value that lets a compacted
 /// topic forget a key.
@@ -71,10 +72,13 @@ pub struct NewEvent {
     pub time: OffsetDateTime,
     /// The payload's JSON text; `None` is a tombstone.
     pub payload: Option<String>,
+    /// The trace in which it was made.
+    pub traceparent: Option<String>,
 }
 
 impl NewEvent {
-    /// The envelope of `event`, with a fresh id and the time of now.
+    /// The envelope of `event`, with a fresh id, the time of now and the trace of the span
+    /// that this runs in.
     ///
     /// # Panics
     ///
@@ -93,6 +97,7 @@ impl NewEvent {
             payload: Some(
                 serde_json::to_string(event).expect("an event's payload has a JSON form"),
             ),
+            traceparent: current_traceparent(),
         }
     }
 
@@ -108,6 +113,7 @@ impl NewEvent {
             source: E::SOURCE,
             time: clock.now(),
             payload: None,
+            traceparent: current_traceparent(),
         }
     }
 }
@@ -202,7 +208,7 @@ impl From<NewEvent> for ReceivedEvent {
             offset: 0,
             key: Some(event.key),
             payload: event.payload.map(String::into_bytes),
-            traceparent: None,
+            traceparent: event.traceparent,
         }
     }
 }

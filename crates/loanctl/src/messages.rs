@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use events::Language;
 use events::codes::{Channel, DeliveryState, MessageKind};
@@ -62,9 +63,9 @@ enum Command {
     },
     /// What messages look like, of a made-up loan.
     Preview {
-        /// Only this kind: request-received, approved …
+        /// Only this kind: request-received, approved …, address-verification (the codes).
         #[arg(long)]
-        kind: Option<MessageKind>,
+        kind: Option<String>,
         /// Only in this language: ko, en.
         #[arg(long)]
         language: Option<Language>,
@@ -148,7 +149,7 @@ struct Resent {
 
 #[derive(Debug, Deserialize)]
 struct Preview {
-    kind: MessageKind,
+    kind: String,
     language: Language,
     subject: String,
     plain: String,
@@ -285,14 +286,15 @@ fn say_again(asked: &[Uuid], resent: &Resent) -> anyhow::Result<()> {
 
 async fn preview(
     messenger: &AdminApi,
-    kind: Option<MessageKind>,
+    kind: Option<String>,
     language: Option<Language>,
     form: Form,
 ) -> anyhow::Result<()> {
     let mut query = Vec::new();
-    query.extend(kind.map(|kind| ("kind", kind.to_string())));
+    query.extend(kind.as_ref().map(|kind| ("kind", kind.clone())));
     query.extend(language.map(|language| ("language", language.to_string())));
     let previews: Vec<Preview> = messenger.get("/admin/messages/preview", &query).await?;
+    ensure!(!previews.is_empty(), "there is no such kind: without --kind all are shown");
     let mut out = std::io::stdout().lock();
     for preview in previews {
         let Preview { kind, language, subject, plain, html, sms, webhook } = preview;

@@ -5,7 +5,7 @@ use common::service::{Context, Wired};
 
 use crate::config::Config;
 use crate::http::{Api, Services};
-use crate::usecases::{Hasher, Prover, Registrar, TokenSigner, seed_demo_data};
+use crate::usecases::{Certifier, Hasher, Prover, Registrar, TokenSigner, seed_demo_data};
 use crate::{admin, events, http, tasks};
 
 /// The service, for `common::service::run`.
@@ -52,6 +52,7 @@ impl common::service::App for App {
             ),
             hasher,
             prover,
+            certifier: Certifier::new(ctx.db.clone(), ctx.clock.clone()),
             sessions: config.credentials.sessions(),
             certify_delay: config.background.certify_delay_ms,
         };

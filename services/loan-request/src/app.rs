@@ -32,8 +32,7 @@ impl common::service::App for App {
             // There from the start, so that none of them is not the same as nothing known.
             let _ = metrics::histogram!("loan_request_done_seconds", "outcome" => outcome);
         }
-        let desk =
-            Desk { db: ctx.db.clone(), clock: ctx.clock.clone(), auth, timing: config.timing() };
+        let desk = Desk::new(ctx.db.clone(), ctx.clock.clone(), auth, config.timing());
         let deciding =
             decide_pending(desk.clone(), config.background.decide_pending(), ctx.shutdown.clone());
         let purging =

@@ -8,12 +8,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{Connection as _, PgConnection};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::failure::{HandlerError, is_outage};
 use super::inbox;
 use super::said::{batch_span, count, note_age, span};
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Claimed, Subscriptions};
 use super::suspicion::{Suspicion, Verdict};
 use crate::clock::Clock;
 use crate::db::{Db, is_cut_off};
@@ -167,15 +167,16 @@ pub(super) async fn work(
 /// Its place in the batch, the event, and whether it is a redriven one.
 type Handled<'a> = (usize, &'a ReceivedEvent, bool);
 
-/// One by itself, as [`work`] does it; whether it was the first time.
+/// All in one transaction, as [`work`] tries it first; for how many it was the first time.
 #[cfg(any(test, feature = "test-support"))]
-pub(super) async fn one(
+pub(super) async fn all(
     db: &Db,
     subscriptions: &Subscriptions,
-    event: &ReceivedEvent,
-) -> Result<bool, HandlerError> {
-    match together(db, subscriptions, &[(0, event, false)], &Clock::system()).await {
-        Ok(applied) => Ok(applied > 0),
+    events: &[ReceivedEvent],
+) -> Result<usize, HandlerError> {
+    let handled: Vec<_> = events.iter().map(|event| (0, event, false)).collect();
+    match together(db, subscriptions, &handled, &Clock::system()).await {
+        Ok(applied) => Ok(applied),
         Err(Failure::Handler(error)) => Err(error),
         Err(Failure::CutOff(error) | Failure::Outage(Outage { error, .. })) => {
             Err(HandlerError::Database(error))
@@ -210,22 +211,17 @@ async fn within(
     let claimed = inbox::claim(&mut tx, &events).await.map_err(Failure::outside)?;
     let applied = claimed.len();
     let mut open = claimed.clone();
-    let mut spans = Vec::with_capacity(applied);
-    for event in &events {
-        // Taken out, because the same event may be in the batch twice.
-        if open.remove(&event.id) {
-            let span = span(event);
-            subscriptions.run(&mut tx, event).instrument(span.clone()).await?;
-            spans.push(span);
-        }
-    }
+    // Taken out, because the same event may be in the batch twice.
+    let first = events.iter().filter(|event| open.remove(&event.id));
+    let first: Vec<_> = first.map(|event| Claimed { event, span: span(event) }).collect();
+    subscriptions.work(&mut tx, &first).await?;
     // A deferred constraint speaks up here.
     tx.commit().await.map_err(HandlerError::Database)?;
     db.wake();
     // Said after the commit and within each event's span: so the logs of all
     // services can be followed along one trace.
-    for span in spans {
-        span.in_scope(|| tracing::info!("worked on"));
+    for one in first {
+        one.span.in_scope(|| tracing::info!("worked on"));
     }
     open = claimed;
     let now = clock.now();
@@ -326,13 +322,10 @@ async fn in_savepoint(
     let mut savepoint = tx.begin().await.map_err(Failure::outside)?;
     let worked = async {
         let mut open = inbox::claim(&mut savepoint, events).await.map_err(Failure::outside)?;
-        for event in events {
-            // Taken out, because the same event may be in the batch twice.
-            if open.remove(&event.id) {
-                subscriptions.run(&mut savepoint, event).await?;
-            }
-        }
-        Ok(())
+        // Taken out, because the same event may be in the batch twice.
+        let first = events.iter().filter(|event| open.remove(&event.id));
+        let first: Vec<_> = first.map(|event| Claimed { event, span: Span::none() }).collect();
+        Ok(subscriptions.work(&mut savepoint, &first).await?)
     }
     .await;
     match worked {

@@ -29,4 +29,4 @@ pub use run::{Consumer, ConsumerError};
 pub use settings::ConsumerSettings;
 #[cfg(any(test, feature = "test-support"))]
 pub use subscriptions::Delivered;
-pub use subscriptions::Subscriptions;
+pub use subscriptions::{Decoded, Subscriptions};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
+use tracing::{Instrument as _, Span};
 
 #[cfg(any(test, feature = "test-support"))]
 use super::batch;
@@ -15,14 +16,34 @@ use super::failure::HandlerError;
 use crate::db::Db;
 use crate::event::{Event, ReceivedEvent, TOMBSTONE};
 
+/// Works on events of one type that came one after the other.
 type Handler = Arc<
     dyn for<'a> Fn(
             &'a mut PgConnection,
-            &'a ReceivedEvent,
+            &'a [Claimed<'a>],
         ) -> BoxFuture<'a, Result<(), HandlerError>>
         + Send
         + Sync,
 >;
+
+/// An event whose turn it is.
+pub(super) struct Claimed<'a> {
+    pub(super) event: &'a ReceivedEvent,
+    /// The event's own span.
+    pub(super) span: Span,
+}
+
+/// An event that is worked on together with others of its type.
+#[derive(Debug)]
+pub struct Decoded<'a, E> {
+    /// As it came.
+    pub event: &'a ReceivedEvent,
+    /// What it says.
+    pub body: E,
+    /// Its own span: what is made of this event alone is made in it, above all the events that
+    /// follow from it.
+    pub span: Span,
+}
 
 /// What a delivery came to.
 #[cfg(any(test, feature = "test-support"))]
@@ -71,13 +92,54 @@ impl Subscriptions {
         + Sync
         + 'static,
     ) -> Self {
-        let decoding: Handler = Arc::new(move |tx, event| match decode::<E>(event) {
-            Ok(body) => handler(tx, event, body),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        });
-        let earlier = self.handlers.entry(E::TOPIC).or_default().insert(E::TYPE, decoding);
-        assert!(earlier.is_none(), "{} has two handlers", E::TYPE);
+        let handler = Arc::new(handler);
+        self.insert::<E>(Arc::new(move |tx, run| {
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                for Claimed { event, span } in run {
+                    let body = decode::<E>(event)?;
+                    handler(&mut *tx, event, body).instrument(span.clone()).await?;
+                }
+                Ok(())
+            })
+        }));
         self
+    }
+
+    /// The same with a handler that works on all the events at once that came one after the
+    /// other: with a statement for all instead of one for each. Those of one key are in their
+    /// order. If it fails, it is called again with each of them alone.
+    ///
+    /// # Panics
+    ///
+    /// As [`Subscriptions::on`].
+    #[must_use]
+    pub fn on_run<E: Event>(
+        mut self,
+        handler: impl for<'a> Fn(
+            &'a mut PgConnection,
+            Vec<Decoded<'a, E>>,
+        ) -> BoxFuture<'a, Result<(), HandlerError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.insert::<E>(Arc::new(move |tx, run| {
+            let decoded = run.iter().map(|Claimed { event, span }| {
+                let (event, span) = (*event, span.clone());
+                decode(event).map(|body| Decoded { event, body, span })
+            });
+            match decoded.collect() {
+                Ok(decoded) => handler(tx, decoded),
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            }
+        }));
+        self
+    }
+
+    fn insert<E: Event>(&mut self, handler: Handler) {
+        let earlier = self.handlers.entry(E::TOPIC).or_default().insert(E::TYPE, handler);
+        assert!(earlier.is_none(), "{} has two handlers", E::TYPE);
     }
 
     /// Handles the tombstones on the topic of `E`: the key that a compacted topic
@@ -98,8 +160,17 @@ impl Subscriptions {
         + Sync
         + 'static,
     ) -> Self {
-        let earlier =
-            self.handlers.entry(E::TOPIC).or_default().insert(TOMBSTONE, Arc::new(handler));
+        let handler = Arc::new(handler);
+        let each: Handler = Arc::new(move |tx, run| {
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                for Claimed { event, span } in run {
+                    handler(&mut *tx, event).instrument(span.clone()).await?;
+                }
+                Ok(())
+            })
+        });
+        let earlier = self.handlers.entry(E::TOPIC).or_default().insert(TOMBSTONE, each);
         assert!(earlier.is_none(), "the tombstones of {} have two handlers", E::TOPIC);
         self
     }
@@ -129,10 +200,25 @@ impl Subscriptions {
         if !self.handles(event) {
             return Ok(Delivered::Ignored);
         }
-        match batch::one(db, self, event).await? {
-            true => Ok(Delivered::Applied),
-            false => Ok(Delivered::Duplicate),
+        match batch::all(db, self, std::slice::from_ref(event)).await? {
+            0 => Ok(Delivered::Duplicate),
+            _ => Ok(Delivered::Applied),
         }
+    }
+
+    /// The same with events that are all handled here, in one transaction; says of how many
+    /// it was the first time.
+    ///
+    /// # Errors
+    ///
+    /// The handlers'; then nothing is committed.
+    #[cfg(any(test, feature = "test-support"))]
+    pub async fn deliver_together(
+        &self,
+        db: &Db,
+        events: &[ReceivedEvent],
+    ) -> Result<usize, HandlerError> {
+        batch::all(db, self, events).await
     }
 
     /// Whether anybody here handles this event.
@@ -140,23 +226,34 @@ impl Subscriptions {
         self.handler(event).is_some()
     }
 
-    /// Runs the event's handler, if there is one. A handler that panics has met
-    /// an event that it can't work on; the process goes on without it.
-    pub(super) async fn run(
+    /// Has each run of `events` worked on by its handler, in their order. A handler that
+    /// panics has met an event that it can't work on; the process goes on without it.
+    pub(super) async fn work(
         &self,
         tx: &mut PgConnection,
-        event: &ReceivedEvent,
+        events: &[Claimed<'_>],
     ) -> Result<(), HandlerError> {
-        let Some(handler) = self.handler(event) else { return Ok(()) };
-        let work = AssertUnwindSafe(async { handler(tx, event).await });
-        work.catch_unwind().await.unwrap_or_else(|_| {
-            Err(HandlerError::Impossible(format!("the handler of {} panicked", event.event_type)))
-        })
+        for run in events.chunk_by(|one, next| is_same_kind(one.event, next.event)) {
+            let Some(handler) = run.first().and_then(|first| self.handler(first.event)) else {
+                continue;
+            };
+            let work = AssertUnwindSafe(async { handler(&mut *tx, run).await });
+            work.catch_unwind().await.unwrap_or_else(|_| {
+                let what = run.first().map_or("", |first| &first.event.event_type);
+                Err(HandlerError::Impossible(format!("the handler of {what} panicked")))
+            })?;
+        }
+        Ok(())
     }
 
     fn handler(&self, event: &ReceivedEvent) -> Option<&Handler> {
         self.handlers.get(event.topic.as_str())?.get(event.event_type.as_str())
     }
+}
+
+/// Whether both have the same handler.
+fn is_same_kind(one: &ReceivedEvent, other: &ReceivedEvent) -> bool {
+    one.topic == other.topic && one.event_type == other.event_type
 }
 
 /// The payload as `E`. The reason names the place and not the value, because a

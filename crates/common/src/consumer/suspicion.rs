@@ -32,7 +32,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::failure::{HandlerError, is_outage};
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Claimed, Subscriptions};
 use crate::db::Db;
 use crate::event::ReceivedEvent;
 
@@ -211,7 +211,8 @@ async fn gets_through(db: &Db, subscriptions: &Subscriptions, event: &ReceivedEv
         )
         .execute(&mut *tx)
         .await?;
-        let ended = subscriptions.run(&mut tx, event).await;
+        let alone = [Claimed { event, span: tracing::Span::none() }];
+        let ended = subscriptions.work(&mut tx, &alone).await;
         tx.rollback().await?;
         ended
     };

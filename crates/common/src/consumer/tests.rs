@@ -17,6 +17,7 @@ use crate::event::{Attributes, Event, ReceivedEvent};
 mod compressed;
 mod long_outage;
 mod rebalance;
+mod runs;
 mod slowness;
 mod too_large;
 

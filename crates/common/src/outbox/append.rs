@@ -28,12 +28,11 @@ pub(super) async fn insert(
     tx: &mut PgConnection,
     events: &[NewEvent],
 ) -> Result<PgQueryResult, sqlx::Error> {
-    let traceparent = crate::trace::current_traceparent();
     sqlx::query(
         "INSERT INTO outbox (event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent)
-         SELECT event_id, topic, key, event_type, source, subject, occurred_at, payload, $9
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
-              WITH ORDINALITY AS e(event_id, topic, key, event_type, source, subject, occurred_at, payload, place)
+         SELECT event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])
+              WITH ORDINALITY AS e(event_id, topic, key, event_type, source, subject, occurred_at, payload, traceparent, place)
          ORDER BY place
          ON CONFLICT (event_id) DO NOTHING",
     )
@@ -45,7 +44,7 @@ pub(super) async fn insert(
     .bind(events.iter().map(|event| event.subject.as_str()).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.time).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.payload.as_deref()).collect::<Vec<_>>())
-    .bind(traceparent)
+    .bind(events.iter().map(|event| event.traceparent.as_deref()).collect::<Vec<_>>())
     .execute(tx)
     .await
 }

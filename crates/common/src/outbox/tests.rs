@@ -85,8 +85,7 @@ async fn events_commit_with_the_state_in_their_order(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_event_carries_on_the_trace_it_was_written_in(pool: PgPool) {
-    use tracing::Instrument as _;
+async fn an_event_carries_on_the_trace_it_was_made_in(pool: PgPool) {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use opentelemetry::trace::TracerProvider as _;
@@ -99,7 +98,8 @@ async fn an_event_carries_on_the_trace_it_was_written_in(pool: PgPool) {
     let span = tracing::info_span!("request");
     crate::trace::attach(&span, Some(given));
     let mut connection = pool.acquire().await.unwrap();
-    append(&mut connection, &[noted("traced")]).instrument(span).await.unwrap();
+    let made = span.in_scope(|| noted("traced"));
+    append(&mut connection, &[made]).await.unwrap();
     let kept: String =
         sqlx::query_scalar("SELECT traceparent FROM outbox").fetch_one(&pool).await.unwrap();
     assert_eq!(kept[..36], given[..36]);

@@ -19,10 +19,7 @@ use crate::config::Delay;
 use crate::domain::certification::Asked;
 use crate::error::Error;
 use crate::store::certification::Refused;
-use crate::usecases::{
-    Caller, Origin, Proof, certify_loan_request as certify, prove_caller, refuse_certification,
-    user_key,
-};
+use crate::usecases::{Caller, Origin, Proof, prove_caller, refuse_certification, user_key};
 
 /// Room for whatever loan-request lets pass; it has the narrower bounds, and the
 /// messages for people.
@@ -166,6 +163,7 @@ pub(super) async fn certify_loan_request(
     if let Some(delay) = api.certify_delay {
         tokio::time::sleep(some_time(delay)).await;
     }
+    let loan_request_id = body.loan_request_id;
     let (asked, caller) = body.split();
     let claimed = caller.user_id.as_deref().map(user_key);
     let origin = caller.origin.clone();
@@ -177,10 +175,7 @@ pub(super) async fn certify_loan_request(
         proof => proof?,
     };
     let answer = match proof {
-        Proof::Proven(proven) => {
-            let work = async |tx: &mut _| certify(tx, &api.clock, &asked, &proven, &origin).await;
-            api.db.in_tx("certify_loan_request", work).await?
-        }
+        Proof::Proven(proven) => api.certifier.certify(asked, proven, &origin).await?,
         Proof::Wrong => {
             let refused =
                 Refused { claimed_user_key: claimed.as_deref(), address: origin.as_str() };
@@ -194,7 +189,7 @@ pub(super) async fn certify_loan_request(
         }
     };
     let outcome = Outcome::from(answer);
-    tracing::debug!(loan_request_id = %asked.loan_request_id, ?outcome, "decided");
+    tracing::debug!(%loan_request_id, ?outcome, "decided");
     Ok(Json(outcome.counted("certify")))
 }
 

@@ -40,7 +40,7 @@ use utoipa_axum::routes;
 use crate::config::Delay;
 use crate::error::Error;
 use crate::store::certification::Scope;
-use crate::usecases::{Hasher, Prover, Registrar, SessionSettings, TokenSigner};
+use crate::usecases::{Certifier, Hasher, Prover, Registrar, SessionSettings, TokenSigner};
 
 /// What the endpoints need.
 #[derive(Clone)]
@@ -59,6 +59,8 @@ pub struct Api {
     pub hasher: Hasher,
     /// Checks who somebody is.
     pub prover: Prover,
+    /// Certifies requests.
+    pub certifier: Certifier,
     /// Lets registrations through.
     pub registrar: Registrar,
     /// The figures of logins.

@@ -25,8 +25,8 @@ use crate::domain::brute_force::{Bound, Bounds};
 use crate::domain::person::{Person, Role};
 use crate::usecases::testing::new_key;
 use crate::usecases::{
-    Hasher, Lifetimes, NewPerson, Origin, PlaceSettings, Prover, ProverSettings, Purpose,
-    Registrar, SessionSettings, TokenSigner, register_person,
+    Certifier, Hasher, Lifetimes, NewPerson, Origin, PlaceSettings, Prover, ProverSettings,
+    Purpose, Registrar, SessionSettings, TokenSigner, register_person,
 };
 
 pub(crate) const SERVICE: &str = "service-credential-of-tests";
@@ -181,6 +181,7 @@ impl App {
             signer,
             hasher: hasher.clone(),
             prover,
+            certifier: Certifier::new(db.clone(), clock.clone()),
             registrar: Registrar::new(db.clone(), clock.clone(), hasher, bounds),
             sessions: SessionSettings { lifetime: time::Duration::hours(12), per_person_max: 3 },
             certify_delay: None,

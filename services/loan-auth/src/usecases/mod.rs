@@ -30,7 +30,7 @@ pub(crate) mod testing;
 
 pub use admit_registration::Registrar;
 pub use cancel_certification::cancel_certification;
-pub use certify_loan_request::certify_loan_request;
+pub use certify_loan_request::Certifier;
 pub use change_customer::{CustomerChange, change_customer};
 pub use close_application::close_application;
 pub use follow_loan::follow_loan;

@@ -15,8 +15,8 @@ pub const GROUP: &str = "loan-manager";
 #[must_use]
 pub fn subscriptions(clock: &Clock) -> Subscriptions {
     let clock = clock.clone();
-    Subscriptions::new(GROUP).on(move |tx, _, certified| {
+    Subscriptions::new(GROUP).on_run(move |tx, certified| {
         let clock = clock.clone();
-        async move { on_auth_certified(tx, &clock, &certified).await }.boxed()
+        async move { on_auth_certified(tx, &clock, certified).await }.boxed()
     })
 }

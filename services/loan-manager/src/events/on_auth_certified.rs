@@ -13,36 +13,56 @@
 use ::events::{AuthCertified, RequestKind};
 use common::HandlerError;
 use common::clock::Clock;
+use common::consumer::Decoded;
 use sqlx::PgConnection;
+use tracing::Instrument as _;
 
-use crate::usecases::{Received, receive_application, receive_repayment};
+use crate::usecases::{Received, receive_applications, receive_repayment};
 
-/// Takes the request in.
+/// Takes the requests in: applications that came one after the other together, each
+/// repayment by itself, because it depends on what is owed then.
 ///
 /// # Errors
 /// What the database says.
 pub(super) async fn on_auth_certified(
     tx: &mut PgConnection,
     clock: &Clock,
-    certified: &AuthCertified,
+    certified: Vec<Decoded<'_, AuthCertified>>,
 ) -> Result<(), HandlerError> {
-    let kind = certified.request_id;
-    let received = match kind {
-        RequestKind::Apply => receive_application(tx, clock, certified).await?,
-        RequestKind::Repay => receive_repayment(tx, clock, certified).await?,
-    };
-    let loan_request_id = certified.loan_request_id;
+    for run in certified.chunk_by(|one, next| one.body.request_id == next.body.request_id) {
+        match run.first().map(|one| one.body.request_id) {
+            Some(RequestKind::Apply) => {
+                for (one, received) in run.iter().zip(receive_applications(tx, clock, run).await?) {
+                    note(one, received);
+                }
+            }
+            Some(RequestKind::Repay) => {
+                for one in run {
+                    let received = receive_repayment(tx, clock, &one.body);
+                    note(one, received.instrument(one.span.clone()).await?);
+                }
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn note(one: &Decoded<'_, AuthCertified>, received: Received) {
     let outcome = match received {
         Received::Waiting => "waiting",
         Received::Rejected(reason) => {
-            tracing::info!(%loan_request_id, %reason, "request {loan_request_id} rejected");
+            let loan_request_id = one.body.loan_request_id;
+            let say =
+                || tracing::info!(%loan_request_id, %reason, "request {loan_request_id} rejected");
+            one.span.in_scope(say);
             "rejected"
         }
         Received::AlreadyThere => "already-there",
     };
-    metrics::counter!("loan_manager_requests_total", "kind" => kind.code(), "outcome" => outcome)
+    let kind = one.body.request_id.code();
+    metrics::counter!("loan_manager_requests_total", "kind" => kind, "outcome" => outcome)
         .increment(1);
-    Ok(())
 }
 
 #[cfg(test)]

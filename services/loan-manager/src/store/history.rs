@@ -103,5 +103,6 @@ fn event(row: Told) -> Result<NewEvent, sqlx::Error> {
         subject: row.loan_request_id.to_string(),
         time: row.occurred_at,
         payload: Some(row.payload),
+        traceparent: common::trace::current_traceparent(),
     })
 }

@@ -1,7 +1,7 @@
 //! The steps that commit together. Each works in a transaction it is given and
 //! holds the lock on the loan's row before it changes anything of the loan.
 
-mod receive_application;
+mod receive_applications;
 mod receive_repayment;
 mod reject_waiting_repayments;
 mod republish_events;
@@ -10,7 +10,7 @@ mod step_repayment;
 mod take_step;
 mod tell;
 
-pub use receive_application::receive_application;
+pub use receive_applications::receive_applications;
 pub use receive_repayment::receive_repayment;
 pub use republish_events::republish_events;
 pub use take_step::take_step;

@@ -77,11 +77,11 @@ pub fn subscriptions(clock: &Clock, rules: &Rules) -> Subscriptions {
                 Box::pin(async move { on_customer_tombstone(tx, &desk, event).await })
             }
         })
-        .on::<LoanRequestReceived>({
+        .on_run::<LoanRequestReceived>({
             let desk = desk.clone();
-            move |tx, event, payload| {
+            move |tx, events| {
                 let desk = desk.clone();
-                Box::pin(async move { on_loan_request_received(tx, &desk, event, payload).await })
+                Box::pin(async move { on_loan_request_received(tx, &desk, events).await })
             }
         })
         .on::<LoanRequestRejected>({

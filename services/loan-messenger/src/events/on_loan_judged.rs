@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::Desk;
 use crate::domain::notice::{News, Notice};
-use crate::usecases::send_message::{Telling, send_message};
+use crate::usecases::send_messages::{Telling, send_message};
 
 /// Tells the customer what an officer judged, with the officer's comment.
 pub(super) async fn on_loan_judged(

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::Desk;
 use crate::domain::notice::{News, Notice};
-use crate::usecases::send_message::{Telling, send_message};
+use crate::usecases::send_messages::{Telling, send_message};
 
 /// Tells the customer what was booked and what is still owed, if anything.
 pub(super) async fn on_loan_repaid(

@@ -1,23 +1,29 @@
 //! `LoanRequestReceived` → "your request was received".
 
 use ::events::LoanRequestReceived;
-use common::consumer::HandlerError;
-use common::event::ReceivedEvent;
+use common::consumer::{Decoded, HandlerError};
 use sqlx::PgConnection;
+use tracing::Span;
 
 use super::Desk;
 use crate::domain::notice::{News, Notice};
-use crate::usecases::send_message::{Telling, send_message};
+use crate::usecases::send_messages::{Telling, send_messages};
 
-/// Tells the customer that the request was received.
+/// Tells the customers that their requests were received. This comes with every request,
+/// and so all that came together are told together.
 pub(super) async fn on_loan_request_received(
     tx: &mut PgConnection,
     desk: &Desk,
-    event: &ReceivedEvent,
-    received: LoanRequestReceived,
+    events: Vec<Decoded<'_, LoanRequestReceived>>,
 ) -> Result<(), HandlerError> {
+    let tellings: Vec<_> = events.into_iter().map(telling).collect();
+    Ok(send_messages(tx, &desk.clock, &desk.rules, &tellings).await?)
+}
+
+fn telling(one: Decoded<'_, LoanRequestReceived>) -> (Telling, Span) {
+    let received = one.body;
     let telling = Telling {
-        event_id: event.id,
+        event_id: one.event.id,
         loan_request_id: received.loan_request_id,
         loan_id: Some(received.loan_id),
         customer_id: received.customer_id,
@@ -29,6 +35,5 @@ pub(super) async fn on_loan_request_received(
             news: News::Received(received.request_id),
         },
     };
-    send_message(tx, &desk.clock, &desk.rules, telling).await?;
-    Ok(())
+    (telling, one.span)
 }

@@ -2,7 +2,7 @@
 
 use ::events::codes::{MessageKind, RejectionReason};
 use ::events::{CustomerId, Language, LoanStatus, MessageSent};
-use common::consumer::{Delivered, HandlerError};
+use common::consumer::{Decoded, Delivered, HandlerError};
 use common::db::Db;
 use common::event::{Event, NewEvent, ReceivedEvent};
 use sqlx::PgPool;
@@ -300,7 +300,9 @@ async fn writers_that_meet_the_same_customers_in_different_order_do_not_block_ea
             let mut tx = pool.begin().await.unwrap();
             for story in [first, second] {
                 let event = ReceivedEvent::for_test(&story.received());
-                on_loan_request_received(&mut tx, &desk, &event, story.received()).await.unwrap();
+                let (body, span) = (story.received(), tracing::Span::none());
+                let decoded = vec![Decoded { event: &event, body, span }];
+                on_loan_request_received(&mut tx, &desk, decoded).await.unwrap();
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             tx.commit().await.unwrap();
@@ -311,4 +313,32 @@ async fn writers_that_meet_the_same_customers_in_different_order_do_not_block_ea
         let seqs: Vec<_> = mailbox(&pool, story.customer_id).await.iter().map(|m| m.seq).collect();
         assert_eq!(seqs, [1, 2]);
     }
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn messages_that_are_written_together_are_as_if_written_one_after_the_other(pool: PgPool) {
+    let (one, two) = (Story::new(), Story::new());
+    let before = ReceivedEvent::for_test(&one.received());
+    deliver_event(&pool, &before).await.unwrap();
+    // Known by its inbox no more, as after a purge: the message itself says that it is there.
+    sqlx::query("DELETE FROM inbox").execute(&pool).await.unwrap();
+    let stories = [one, two, Story::of(one.customer_id), two, Story::of(one.customer_id)];
+    let mut events: Vec<_> =
+        stories.iter().map(|story| ReceivedEvent::for_test(&story.received())).collect();
+    events.insert(2, before);
+    let db = Db::from_pool(pool.clone());
+    let together = subscriptions(&Clock::system(), &Rules::default());
+    assert_eq!(together.deliver_together(&db, &events).await.unwrap(), 6);
+    for (story, loans) in [
+        (one, vec![one.loan_id, one.loan_id, stories[2].loan_id, stories[4].loan_id]),
+        (two, vec![two.loan_id, two.loan_id]),
+    ] {
+        let mailbox = mailbox(&pool, story.customer_id).await;
+        let numbers: Vec<_> = mailbox.iter().map(|message| message.seq).collect();
+        let last = i64::try_from(loans.len()).unwrap();
+        assert_eq!(numbers, (1..=last).collect::<Vec<_>>());
+        assert!(mailbox.iter().map(|message| message.loan_id.unwrap()).eq(loans));
+    }
+    let told = published(&pool).await;
+    assert_eq!(told.len(), 6);
 }

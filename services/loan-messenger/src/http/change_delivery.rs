@@ -9,14 +9,13 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::delivery_shapes::Delivery;
+use super::delivery_shapes::{Delivery, Known};
 use super::failure_shapes::{
     AnyFailures, BodyFailures, ChannelFailures, LinkFailures, UnreadableFailures,
 };
 use super::{Api, customer_of, only_present};
 use crate::domain::delivery::OPTIONAL_KINDS;
 use crate::error::Error;
-use crate::store;
 use crate::usecases::change_preference::change_preference;
 
 /// What is to change; what is absent stays.
@@ -87,7 +86,6 @@ pub(super) async fn change_delivery(
             .await?)
     };
     api.db.in_tx("change_delivery", work).await?;
-    let contact = store::contact::find(api.db.pool(), customer_id).await?;
-    let waiting = store::queue::waiting(api.db.pool(), customer_id).await?;
-    Ok(Json(Delivery::of(&contact, waiting, api.rules.offered, api.clock.now(), &base)))
+    let known = Known::of(&api, customer_id).await?;
+    Ok(Json(Delivery::of(known, api.rules.offered, &base)))
 }

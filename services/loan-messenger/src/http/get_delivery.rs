@@ -4,11 +4,10 @@ use axum::extract::State;
 use common::http::{BaseUrl, Json};
 use common::token::Principal;
 
-use super::delivery_shapes::Delivery;
+use super::delivery_shapes::{Delivery, Known};
 use super::failure_shapes::{AnyFailures, LinkFailures};
 use super::{Api, customer_of};
 use crate::error::Error;
-use crate::store;
 
 /// How messages reach me
 ///
@@ -23,7 +22,8 @@ use crate::store;
         (status = 200, description = "The settings", body = Delivery, example = json!({
             "channel": "mail", "offered": ["mailbox", "mail", "webhook"], "optOut": ["under-review"],
             "optional": ["request-received", "under-review"],
-            "mail": {"address": "k***@example.com", "isVerified": true},
+            "mail": {"address": "k***@example.com", "isVerified": false,
+                     "code": {"state": "sent", "expiresAt": "2026-11-21T08:30:00Z"}},
             "sms": {"address": "***0000", "isVerified": false},
             "waiting": {"count": 2, "reason": "address-not-verified"},
             "_links": {"self": {"href": "http://localhost:8080/loanMessengers/delivery"}}
@@ -37,7 +37,6 @@ pub(super) async fn get_delivery(
     base: BaseUrl,
 ) -> Result<Json<Delivery>, Error> {
     let customer_id = customer_of(&principal)?;
-    let contact = store::contact::find(api.db.pool(), customer_id).await?;
-    let waiting = store::queue::waiting(api.db.pool(), customer_id).await?;
-    Ok(Json(Delivery::of(&contact, waiting, api.rules.offered, api.clock.now(), &base)))
+    let known = Known::of(&api, customer_id).await?;
+    Ok(Json(Delivery::of(known, api.rules.offered, &base)))
 }

@@ -8,23 +8,6 @@ use time::OffsetDateTime;
 
 use super::contact::{self, Contact};
 
-/// What is to be sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Intent {
-    /// The message.
-    pub message_id: MessageId,
-    /// To whom.
-    pub customer_id: CustomerId,
-    /// Its number among the customer's.
-    pub seq: i64,
-    /// The channel, as far as one can tell now.
-    pub lane: Channel,
-    /// When it was written.
-    pub created_at: OffsetDateTime,
-    /// When it is not tried any more.
-    pub give_up_at: OffsetDateTime,
-}
-
 /// A customer's next message, and how the customer can be reached. Not `Debug`, as the
 /// contact.
 #[derive(Clone, FromRow)]
@@ -91,32 +74,6 @@ pub struct Ended {
     pub next_at: OffsetDateTime,
     /// When it ended.
     pub at: OffsetDateTime,
-}
-
-/// Writes down that a message is to be sent, and gives its customer a turn.
-///
-/// # Errors
-/// What the database says.
-pub async fn intend(tx: &mut PgConnection, intent: &Intent) -> Result<(), sqlx::Error> {
-    // A turn that is there already is locked until the commit: whoever wants to end it
-    // waits, and then sees this message.
-    sqlx::query(
-        "WITH intent AS (
-            INSERT INTO delivery (message_id, customer_id, seq, created_at, give_up_at)
-            VALUES ($1, $2, $3, $5, $6)
-         )
-         INSERT INTO turn (customer_id, lane, due_at, since) VALUES ($2, $4, $5, $5)
-         ON CONFLICT (customer_id) DO UPDATE SET due_at = turn.due_at",
-    )
-    .bind(intent.message_id)
-    .bind(intent.customer_id)
-    .bind(intent.seq)
-    .bind(intent.lane)
-    .bind(intent.created_at)
-    .bind(intent.give_up_at)
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Whether anybody's turn has come.

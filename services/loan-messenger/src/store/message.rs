@@ -1,7 +1,10 @@
 //! `message`, and `mailbox` whose lock puts a customer's messages in order.
 
+use std::collections::HashMap;
+
 use ::events::codes::{Channel, DeliveryState, MessageKind};
 use ::events::{CustomerId, Language, LoanId, LoanRequestId, MessageId};
+use common::db::column;
 use common::hal::Total;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use time::OffsetDateTime;
@@ -110,41 +113,53 @@ pub async fn take_turn(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Puts a message into its customer's mailbox, and says which number it has
-/// there; `None` if there is one for this event already.
+/// Puts messages into their customers' mailboxes, in their order; says of each event that
+/// there was no message for which number its message has there.
 ///
 /// # Errors
 /// What the database says.
 pub async fn insert(
     tx: &mut PgConnection,
-    message: &NewMessage,
-) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(
-        "WITH place AS (
-            INSERT INTO mailbox (customer_id, last_seq)
-            SELECT $1, 1 WHERE NOT EXISTS (SELECT 1 FROM message WHERE event_id = $2)
-            ON CONFLICT (customer_id) DO UPDATE SET last_seq = mailbox.last_seq + 1
-            RETURNING last_seq
+    messages: &[NewMessage],
+) -> Result<HashMap<Uuid, i64>, sqlx::Error> {
+    let numbers: Vec<(Uuid, i64)> = sqlx::query_as(
+        "WITH new AS (
+            SELECT told.*, row_number() OVER (PARTITION BY customer_id ORDER BY place) AS nth
+              FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+                          $8::text[], $9::text[], $10::text[], $11::timestamptz[]) WITH ORDINALITY
+                   AS told(id, event_id, loan_request_id, loan_id, customer_id, kind, language,
+                           subject, body, short, created_at, place)
+             WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.event_id = told.event_id)
+         ), counted AS (
+            SELECT customer_id, count(*) AS news FROM new GROUP BY customer_id
+         ), mailboxes AS (
+            INSERT INTO mailbox (customer_id, last_seq) SELECT customer_id, news FROM counted
+            ON CONFLICT (customer_id) DO UPDATE SET last_seq = mailbox.last_seq + excluded.last_seq
+            RETURNING customer_id, last_seq
          )
          INSERT INTO message (id, event_id, loan_request_id, loan_id, customer_id, seq, kind, language,
                               subject, body, short, channel, created_at, sent_at)
-         SELECT $3, $2, $4, $5, $1, place.last_seq, $6, $7, $8, $9, $12, $10, $11, $11 FROM place
-         RETURNING seq",
+         SELECT id, event_id, loan_request_id, loan_id, customer_id, last_seq - news + nth, kind, language,
+                subject, body, short, $12, created_at, created_at
+           FROM new JOIN counted USING (customer_id) JOIN mailboxes USING (customer_id)
+          ORDER BY place
+         RETURNING event_id, seq",
     )
-    .bind(message.customer_id)
-    .bind(message.event_id)
-    .bind(message.id)
-    .bind(message.loan_request_id)
-    .bind(message.loan_id)
-    .bind(message.kind)
-    .bind(message.language)
-    .bind(&message.subject)
-    .bind(&message.body)
+    .bind(column(messages, |one| one.id))
+    .bind(column(messages, |one| one.event_id))
+    .bind(column(messages, |one| one.loan_request_id))
+    .bind(column(messages, |one| one.loan_id))
+    .bind(column(messages, |one| one.customer_id))
+    .bind(column(messages, |one| one.kind))
+    .bind(column(messages, |one| one.language))
+    .bind(column(messages, |one| one.subject.as_str()))
+    .bind(column(messages, |one| one.body.as_str()))
+    .bind(column(messages, |one| one.short.as_str()))
+    .bind(column(messages, |one| one.created_at))
     .bind(MAILBOX)
-    .bind(message.created_at)
-    .bind(&message.short)
-    .fetch_optional(tx)
-    .await
+    .fetch_all(tx)
+    .await?;
+    Ok(numbers.into_iter().collect())
 }
 
 /// One message, if it is in the scope.

@@ -5,6 +5,7 @@
 pub mod contact;
 pub mod delivery;
 pub mod fact;
+pub mod intent;
 pub mod message;
 pub mod queue;
 pub mod recipient;

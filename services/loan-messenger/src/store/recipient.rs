@@ -2,6 +2,7 @@
 
 use ::events::codes::{Channel, MessageKind};
 use ::events::{CustomerId, Language};
+use common::db::column;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -96,26 +97,27 @@ pub struct Reader {
     pub is_unwanted: bool,
 }
 
-/// What is known of the customer who is to read a message of this kind.
+/// What is known of the customers who are to read messages of these kinds, in the order
+/// in which they are asked for.
 ///
 /// # Errors
 /// What the database says.
-pub async fn reader(
+pub async fn readers(
     tx: &mut PgConnection,
-    customer_id: CustomerId,
-    kind: MessageKind,
-) -> Result<Reader, sqlx::Error> {
+    wanted: &[(CustomerId, MessageKind)],
+) -> Result<Vec<Reader>, sqlx::Error> {
     sqlx::query_as(
         "SELECT r.customer_id IS NOT NULL AS is_known, r.removed_at IS NOT NULL AS is_removed,
                 r.language, r.user_email IS NOT NULL AS has_mail, p.channel AS chosen,
-                COALESCE($2 = ANY (p.opted_out), false) AS is_unwanted
-           FROM (SELECT $1::uuid AS customer_id) AS c
+                COALESCE(c.kind = ANY (p.opted_out), false) AS is_unwanted
+           FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c(customer_id, kind, place)
            LEFT JOIN recipient r ON r.customer_id = c.customer_id
-           LEFT JOIN preference p ON p.customer_id = c.customer_id",
+           LEFT JOIN preference p ON p.customer_id = c.customer_id
+          ORDER BY c.place",
     )
-    .bind(customer_id)
-    .bind(kind)
-    .fetch_one(tx)
+    .bind(column(wanted, |(customer_id, _)| *customer_id))
+    .bind(column(wanted, |(_, kind)| *kind))
+    .fetch_all(tx)
     .await
 }
 

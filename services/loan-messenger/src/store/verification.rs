@@ -168,6 +168,45 @@ pub async fn newest(
     .await
 }
 
+/// How far a code is that counts.
+#[derive(Debug, FromRow)]
+pub struct Underway {
+    /// On which channel.
+    pub channel: Channel,
+    /// The address that it proves.
+    pub address: String,
+    /// When it was sent.
+    pub sent_at: Option<OffsetDateTime>,
+    /// It is still to be sent.
+    pub is_due: bool,
+    /// Until when it counts.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The codes of a customer that count, the newest of each channel.
+///
+/// # Errors
+/// What the database says.
+pub async fn underway(
+    db: impl PgExecutor<'_>,
+    customer_id: CustomerId,
+    tries_max: i32,
+    now: OffsetDateTime,
+) -> Result<Vec<Underway>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT * FROM (
+            SELECT DISTINCT ON (channel) channel, address, sent_at, due_at IS NOT NULL AS is_due, expires_at, tries
+              FROM verification WHERE customer_id = $1
+             ORDER BY channel, created_at DESC) AS newest
+          WHERE expires_at > $2 AND tries < $3",
+    )
+    .bind(customer_id)
+    .bind(now)
+    .bind(tries_max)
+    .fetch_all(db)
+    .await
+}
+
 /// Counts a wrong code.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ pub mod keep_recipient;
 pub mod remove_webhook;
 pub mod request_verification;
 pub mod rotate_webhook_secret;
-pub mod send_message;
+pub mod send_messages;
 pub mod send_verification;
 pub mod set_webhook;
 

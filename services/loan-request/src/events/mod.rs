@@ -26,13 +26,13 @@ use on_loan_request_rejected::on_loan_request_rejected;
 #[must_use]
 pub fn subscriptions(clock: Clock) -> Subscriptions {
     Subscriptions::new("loan-request")
-        .on::<AuthCertified>(|tx, _, payload| Box::pin(on_auth_certified(tx, payload)))
+        .on_run::<AuthCertified>(|tx, events| Box::pin(on_auth_certified(tx, events)))
         .on::<AuthCancelled>(|tx, _, payload| Box::pin(on_auth_cancelled(tx, payload)))
-        .on::<LoanRequestReceived>({
+        .on_run::<LoanRequestReceived>({
             let clock = clock.clone();
-            move |tx, _, payload| {
+            move |tx, events| {
                 let clock = clock.clone();
-                Box::pin(async move { on_loan_request_received(tx, payload, &clock).await })
+                Box::pin(async move { on_loan_request_received(tx, events, &clock).await })
             }
         })
         .on::<LoanRequestRejected>(move |tx, _, payload| {

@@ -1,26 +1,33 @@
-//! loan-auth has certified a request.
+//! loan-auth has certified requests.
 
 use ::events::AuthCertified;
-use common::consumer::HandlerError;
+use common::consumer::{Decoded, HandlerError};
+use common::db::column;
 use sqlx::PgConnection;
+use tracing::Instrument as _;
 
 use crate::domain::standing::{Step, Verdict};
 use crate::store::loan_request;
 use crate::usecases::{StepError, settle_certification};
 
-/// Certifies the request, should the answer to the call not have done it: it
-/// was lost, or this came first.
+/// Certifies the requests, should the answers to the calls not have done it: one was lost,
+/// or this came first.
 pub(super) async fn on_auth_certified(
     tx: &mut PgConnection,
-    event: AuthCertified,
+    events: Vec<Decoded<'_, AuthCertified>>,
 ) -> Result<(), HandlerError> {
-    let id = event.loan_request_id;
-    let verdict = Verdict::Certified(event.customer_id);
     // Nearly always there is nothing to do, and then no lock is taken: this
     // transaction works on a whole batch, and would hold them all to its end.
-    let request = loan_request::find(&mut *tx, id).await?.ok_or(StepError::NoSuchRequest)?;
-    if request.standing.settle(verdict).map_err(StepError::from)? != Step::AlreadyApplied {
-        settle_certification(tx, id, verdict, event.certified_at).await?;
+    let ids = column(&events, |one| one.body.loan_request_id);
+    let standings = loan_request::standings(&mut *tx, &ids).await?;
+    for one in &events {
+        let id = one.body.loan_request_id;
+        let verdict = Verdict::Certified(one.body.customer_id);
+        let standing = standings.get(&id).ok_or(StepError::NoSuchRequest)?;
+        if standing.settle(verdict).map_err(StepError::from)? != Step::AlreadyApplied {
+            let settling = settle_certification(tx, id, verdict, one.body.certified_at);
+            settling.instrument(one.span.clone()).await?;
+        }
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::clients::loan_auth::LoanAuth;
 use crate::clients::loan_auth::testing::{CREDENTIAL, PASSWORD, USER_ID, USER_NAME, Wire};
 use crate::config::Config;
 use crate::domain::standing::{Standing, Verdict};
-use crate::store::loan_request::{self, LoanRequest};
+use crate::store::loan_request::{self, LoanRequest, NewRequest};
 use crate::usecases::{Desk, settle_certification};
 
 pub(crate) struct World {
@@ -242,7 +242,7 @@ impl World {
             received_at: None,
             version: 1,
         };
-        loan_request::insert(&self.pool, &request, decide_after).await.unwrap();
+        loan_request::insert(&self.pool, &[NewRequest { request, decide_after }]).await.unwrap();
         id
     }
 
@@ -265,7 +265,7 @@ fn desk(pool: &PgPool, clock: &Clock, wire: &Wire, config: &Config) -> Desk {
     let credential = config.auth.service_credential.clone();
     let auth =
         LoanAuth::new(&wire.url(), credential, config.auth.certify(), config.auth.void(), &http);
-    Desk { db: Db::from_pool(pool.clone()), clock: clock.clone(), auth, timing: config.timing() }
+    Desk::new(Db::from_pool(pool.clone()), clock.clone(), auth, config.timing())
 }
 
 impl Answer {

@@ -4,7 +4,7 @@
 mod compensate_loan_request;
 mod decide_loan_request;
 mod forget_loan_request;
-mod receive_loan_request;
+mod receive_loan_requests;
 mod replay_loan_request;
 mod republish_cancellation;
 mod settle_certification;
@@ -13,7 +13,7 @@ mod submit_loan_request;
 pub use compensate_loan_request::{Rejection, compensate_loan_request};
 pub use decide_loan_request::decide_loan_request;
 pub use forget_loan_request::forget_loan_request;
-pub use receive_loan_request::receive_loan_request;
+pub use receive_loan_requests::receive_loan_requests;
 pub use replay_loan_request::{Replay, replay_loan_request};
 pub use republish_cancellation::republish_cancellation;
 pub use settle_certification::settle_certification;
@@ -21,11 +21,12 @@ pub use submit_loan_request::{Order, Submitted, submit_loan_request};
 
 use ::events::LoanRequestId;
 use common::clock::Clock;
-use common::db::{Db, Retryable};
+use common::db::{Db, Gather, Retryable};
 use time::{Duration, OffsetDateTime};
 
 use crate::clients::loan_auth::LoanAuth;
 use crate::domain::standing::Contradiction;
+use crate::store::loan_request::{self, NewRequest, NewlyCertified};
 
 /// What the use cases that ask loan-auth work with. Cloning is cheap.
 #[derive(Clone)]
@@ -38,6 +39,34 @@ pub struct Desk {
     pub auth: LoanAuth,
     /// How long things may take.
     pub timing: Timing,
+    /// New requests, on their way to the database.
+    pub written: Gather<NewRequest, ()>,
+    /// Certifications, on their way there; whether each was the first word on its request.
+    pub certified: Gather<NewlyCertified, bool>,
+}
+
+impl Desk {
+    /// A desk at this database.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, auth: LoanAuth, timing: Timing) -> Self {
+        let pool = db.pool().clone();
+        let written = Gather::new("submit_loan_requests", move |new: &[NewRequest]| {
+            let pool = pool.clone();
+            Box::pin(async move {
+                loan_request::insert(&pool, new).await?;
+                Ok(vec![(); new.len()])
+            })
+        });
+        let pool = db.pool().clone();
+        let certified = Gather::new("certify_loan_requests", move |new: &[NewlyCertified]| {
+            let pool = pool.clone();
+            Box::pin(async move {
+                let first = loan_request::certify_undecided(&pool, new).await?;
+                Ok(new.iter().map(|one| first.contains(&one.id)).collect())
+            })
+        });
+        Self { db, clock, auth, timing, written, certified }
+    }
 }
 
 /// How long things may take.

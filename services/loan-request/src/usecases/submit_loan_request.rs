@@ -26,7 +26,7 @@ use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::domain::submission::{Bearer, Submission, caller};
 use crate::domain::viewer::Viewer;
 use crate::error::Error;
-use crate::store::loan_request::{self, LoanRequest};
+use crate::store::loan_request::{self, LoanRequest, NewRequest, NewlyCertified};
 
 /// Under which name this operation's keys are kept.
 const ROUTE: &str = "POST /loanRequests";
@@ -171,12 +171,13 @@ pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted
 /// Commits the row, and the claim on its key if it has one.
 async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result<Claim, Error> {
     let decide_after = request.submitted_at + desk.timing.decide_after;
+    let new = NewRequest { request: request.clone(), decide_after };
     let Some(key) = &order.key else {
-        // One statement is a transaction of its own; nearly every request comes
-        // this way, and each round trip that it saves counts.
-        loan_request::insert(desk.db.pool(), request, decide_after).await?;
+        // Nearly every request comes this way, together with others that come now.
+        desk.written.write(new).await?;
         return Ok(Claim::Fresh);
     };
+    let new = [new];
     let caller = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
     let hash = order.hash();
     let id = request.id.as_uuid();
@@ -186,7 +187,7 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
             let claim =
                 idempotency::claim(tx, &caller, ROUTE, key, hash, id, request.submitted_at).await?;
             if claim == Claim::Fresh {
-                loan_request::insert(&mut *tx, request, decide_after).await?;
+                loan_request::insert(&mut *tx, &new).await?;
             }
             Ok(claim)
         })
@@ -316,14 +317,14 @@ async fn try_settle(
     Ok(())
 }
 
-/// What is nearly always true and needs one statement: nobody was faster.
+/// What is nearly always true and is written together with others: nobody was faster.
 async fn certified_at_once(
     desk: &Desk,
     id: LoanRequestId,
     customer: CustomerId,
     at: time::OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    loan_request::certify_undecided(desk.db.pool(), id, customer, at).await
+    desk.certified.write(NewlyCertified { id, customer, at }).await
 }
 
 /// Gives up what the database does not do in time.

@@ -19,9 +19,10 @@ use ::events::{
 use common::consumer::{HandlerError, Subscriptions};
 use common::event::ReceivedEvent;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::change::Change;
-use crate::usecases::record_change::{Recorded, record_change};
+use crate::usecases::record_changes::{Recorded, record_changes};
 use on_loan_executed::on_loan_executed;
 use on_loan_judged::on_loan_judged;
 use on_loan_repaid::on_loan_repaid;
@@ -33,9 +34,7 @@ use on_loan_request_rejected::on_loan_request_rejected;
 #[must_use]
 pub fn subscriptions(group: &'static str) -> Subscriptions {
     Subscriptions::new(group)
-        .on::<LoanRequestReceived>(|tx, event, payload| {
-            Box::pin(on_loan_request_received(tx, event, payload))
-        })
+        .on_run::<LoanRequestReceived>(|tx, events| Box::pin(on_loan_request_received(tx, events)))
         .on::<LoanRequestRejected>(|tx, event, payload| {
             Box::pin(on_loan_request_rejected(tx, event, payload))
         })
@@ -64,8 +63,16 @@ async fn record(
     event: &ReceivedEvent,
     change: &Change,
 ) -> Result<(), HandlerError> {
-    match record_change(tx, event.id, change).await? {
-        Recorded::Applied | Recorded::AlreadyApplied => Ok(()),
+    record_all(tx, &[(event.id, change)]).await
+}
+
+/// The same with the changes of many events.
+async fn record_all(
+    tx: &mut PgConnection,
+    changes: &[(Uuid, &Change)],
+) -> Result<(), HandlerError> {
+    match record_changes(tx, changes).await? {
+        Recorded::Applied => Ok(()),
         Recorded::AnothersLoan => {
             Err(HandlerError::Impossible("the loan is known to be another customer's".to_owned()))
         }

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ::events::{LoanRequestId, LoanStatus};
-use common::consumer::Delivered;
+use common::consumer::{Decoded, Delivered};
 use common::db::Db;
 use common::event::Event;
 use sqlx::PgPool;
@@ -224,7 +224,9 @@ async fn numbers_become_visible_in_their_own_order(pool: PgPool) {
     let (first, second) = (Story::new(), Story::new());
     let mut slow = pool.begin().await.unwrap();
     let event = ReceivedEvent::for_test(&first.received());
-    on_loan_request_received(&mut slow, &event, first.received()).await.unwrap();
+    let (body, span) = (first.received(), tracing::Span::none());
+    let decoded = vec![Decoded { event: &event, body, span }];
+    on_loan_request_received(&mut slow, decoded).await.unwrap();
     let fast = tokio::spawn({
         let pool = pool.clone();
         async move { deliver(&pool, &second.received()).await }
@@ -259,4 +261,36 @@ fn each_generation_has_a_group_of_its_own() {
     //
     assert_eq!(group_of(1), "loan-status");
     assert_eq!(group_of(2), "loan-status-2");
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn what_is_shown_together_is_as_if_shown_one_after_the_other(pool: PgPool) {
+    let (one, two, three) = (Story::new(), Story::new(), Story::new());
+    let before = ReceivedEvent::for_test(&one.received());
+    deliver_event(&pool, &before).await.unwrap();
+    // Known by its inbox no more, as after a purge: the entry itself says that it is shown.
+    sqlx::query("DELETE FROM inbox").execute(&pool).await.unwrap();
+    let again = ReceivedEvent::for_test(&two.received());
+    let events = [
+        ReceivedEvent::for_test(&two.received()),
+        before,
+        ReceivedEvent::for_test(&three.received()),
+        // The same is told by two events: two entries, one loan.
+        again,
+    ];
+    let db = Db::from_pool(pool.clone());
+    let applied = subscriptions("loan-status").deliver_together(&db, &events).await.unwrap();
+    assert_eq!(applied, 4);
+    let (entries, loans, _, last) = all(&pool).await;
+    let shown: Vec<_> = entries.iter().map(|entry| (entry.id, entry.loan_id.unwrap())).collect();
+    let loan_ids = [one.loan_id, two.loan_id, three.loan_id, two.loan_id];
+    assert_eq!(shown, (1..).zip(loan_ids).collect::<Vec<_>>());
+    assert_eq!((loans.len(), last), (3, 4));
+    // One of them is another's loan: none is shown, so that each can be looked at by itself.
+    let mut stranger = three.received();
+    stranger.customer_id = new_id().into();
+    let events = [Story::new().received(), stranger].map(|one| ReceivedEvent::for_test(&one));
+    let refused = subscriptions("loan-status").deliver_together(&db, &events).await;
+    assert!(matches!(refused, Err(HandlerError::Impossible(_))));
+    assert_eq!(all(&pool).await.0.len(), 4);
 }

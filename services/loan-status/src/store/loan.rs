@@ -1,6 +1,7 @@
 //! `loan`: where each loan stands now.
 
 use ::events::{CustomerId, LoanId, LoanStatus};
+use common::db::column;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
@@ -29,17 +30,18 @@ pub struct Loan {
     pub changed_at: OffsetDateTime,
 }
 
-/// Brings a loan into a state, unless a newer event did so before; what the
-/// application said is kept in any case. `false` if the loan is known to be
-/// another customer's, and nothing was changed.
+/// Brings loans into a state each, unless a newer event did so before; what the
+/// application said is kept in any case. No loan is there twice. `false` if one of them is
+/// known to be another customer's, and that one was not changed.
 ///
 /// # Errors
 /// What the database says.
-pub async fn keep(tx: &mut PgConnection, state: &NewState<'_>) -> Result<bool, sqlx::Error> {
+pub async fn keep(tx: &mut PgConnection, states: &[&NewState<'_>]) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO loan (loan_id, customer_id, request_name, amount_of_money, currency,
                            loan_status, outstanding, loan_version, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[],
+                              $6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[])
          ON CONFLICT (loan_id) DO UPDATE SET
             request_name = COALESCE(loan.request_name, excluded.request_name),
             amount_of_money = COALESCE(loan.amount_of_money, excluded.amount_of_money),
@@ -53,18 +55,18 @@ pub async fn keep(tx: &mut PgConnection, state: &NewState<'_>) -> Result<bool, s
             loan_version = GREATEST(loan.loan_version, excluded.loan_version)
           WHERE loan.customer_id = excluded.customer_id",
     )
-    .bind(state.loan_id)
-    .bind(state.customer_id)
-    .bind(state.request_name)
-    .bind(state.amount)
-    .bind(state.currency.code())
-    .bind(state.status)
-    .bind(state.outstanding)
-    .bind(state.loan_version)
-    .bind(state.changed_at)
+    .bind(column(states, |state| state.loan_id))
+    .bind(column(states, |state| state.customer_id))
+    .bind(column(states, |state| state.request_name))
+    .bind(column(states, |state| state.amount))
+    .bind(column(states, |state| state.currency.code()))
+    .bind(column(states, |state| state.status))
+    .bind(column(states, |state| state.outstanding))
+    .bind(column(states, |state| state.loan_version))
+    .bind(column(states, |state| state.changed_at))
     .execute(tx)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.rows_affected() == states.len() as u64)
 }
 
 /// Drops a loan's row, to be made anew.

@@ -18,7 +18,7 @@ pub async fn rederive_loan(tx: &mut PgConnection, id: LoanId) -> Result<bool, sq
     store::loan::drop_row(tx, id).await?;
     let mut is_there = false;
     for state in changes.iter().filter_map(|change| change.new_state()) {
-        is_there |= store::loan::keep(tx, &state).await?;
+        is_there |= store::loan::keep(tx, &[&state]).await?;
     }
     Ok(is_there)
 }

@@ -2,6 +2,7 @@
 
 mod kills;
 mod mail;
+mod mail_tls;
 mod operators;
 mod short_messages;
 mod webhooks;

@@ -7,6 +7,6 @@ mod write;
 pub use read::{Certification, Position, Scope, Start, count, decision, get, list};
 pub use told::{Fact, Told, facts, told};
 pub use write::{
-    Certified, Refused, cancel, certify, forget_claims, forget_contacts, keep_event_id, purge,
-    refuse, void,
+    Certified, NewCertification, Refused, cancel, certify, certify_all, forget_claims,
+    forget_contacts, keep_event_id, purge, refuse, void,
 };

@@ -2,7 +2,7 @@
 
 use ::events::codes::RequestKind;
 use ::events::{CustomerId, LoanRequestId};
-use common::db::ExpectRows as _;
+use common::db::{ExpectRows as _, column};
 use sqlx::{PgConnection, PgPool, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -77,6 +77,72 @@ pub async fn certify(
         (true, false) => Certified::TooLate,
         (false, _) => Certified::NoLongerProven,
     })
+}
+
+/// A certification among others.
+pub struct NewCertification<'a> {
+    /// What is certified.
+    pub asked: &'a Asked,
+    /// To whom.
+    pub person: &'a Person,
+    /// The event that tells of it.
+    pub event_id: Uuid,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// The same as [`certify`] for many; says of which events it was the first word. Whose
+/// row another has locked is left out, and so is whoever is proven no longer: nobody waits
+/// here for anybody else's removal.
+///
+/// # Errors
+/// What the database says.
+pub async fn certify_all(
+    tx: &mut PgConnection,
+    new: &[NewCertification<'_>],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH asked AS (
+             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[], $6::text[],
+                                  $7::bigint[], $8::text[], $9::timestamptz[], $10::uuid[], $11::text[], $12::text[])
+                 WITH ORDINALITY AS asked(loan_request_id, customer_id, credential_version, request_id, loan_id,
+                     request_name, amount_of_money, currency, decided_at, event_id, account_no, user_mobile, place)
+         ), holder AS (
+             SELECT customer_id, credential_version FROM person
+             WHERE customer_id = ANY ($2) AND removed_at IS NULL
+             FOR KEY SHARE SKIP LOCKED
+         ), decided AS (
+             INSERT INTO certification (loan_request_id, outcome, customer_id, request_id, loan_id,
+                                        request_name, amount_of_money, currency, decided_at,
+                                        event_id, account_no, user_mobile)
+             SELECT loan_request_id, 'certified', customer_id, request_id, loan_id, request_name,
+                    amount_of_money, currency, decided_at, event_id, account_no, user_mobile
+               FROM asked JOIN holder USING (customer_id, credential_version) ORDER BY loan_request_id, place
+             ON CONFLICT (loan_request_id) DO NOTHING
+             RETURNING loan_request_id, customer_id, request_id, decided_at, event_id
+         ), opened AS (
+             INSERT INTO open_loan (loan_id, customer_id, is_open, changed_at)
+             SELECT loan_request_id, customer_id, true, decided_at FROM decided
+              WHERE request_id = $13 ORDER BY loan_request_id
+             ON CONFLICT (loan_id) DO NOTHING
+         )
+         SELECT event_id FROM decided",
+    )
+    .bind(column(new, |one| one.asked.loan_request_id))
+    .bind(column(new, |one| one.person.id))
+    .bind(column(new, |one| one.person.credential_version))
+    .bind(column(new, |one| one.asked.request_id))
+    .bind(column(new, |one| one.asked.loan_id()))
+    .bind(column(new, |one| one.asked.request_name.as_str()))
+    .bind(column(new, |one| one.asked.amount_of_money))
+    .bind(column(new, |one| one.asked.currency.code()))
+    .bind(column(new, |one| one.at))
+    .bind(column(new, |one| one.event_id))
+    .bind(column(new, |one| one.asked.account_no.as_deref()))
+    .bind(column(new, |one| one.asked.user_mobile.as_deref()))
+    .bind(RequestKind::Apply)
+    .fetch_all(tx)
+    .await
 }
 
 /// Who was not proven.

@@ -257,3 +257,21 @@ async fn what_can_not_be_stored_is_set_aside(pool: PgPool) {
     assert!(desk.subscriptions.deliver(&desk.db, &event).await.is_err());
     assert!(desk.outbox().await.is_empty());
 }
+
+#[sqlx::test(migrations = "./migrations")]
+async fn what_comes_together_is_taken_in_as_if_one_came_after_the_other(pool: PgPool) {
+    let desk = Desk::new(pool);
+    let certified: Vec<_> = (1..=4).map(|amount| desk.application(amount)).collect();
+    let repayment = desk.repayment(Some(certified[0].loan_request_id.into()), 1);
+    let events: Vec<_> = [&certified[0], &certified[1], &repayment, &certified[2], &certified[1]]
+        .into_iter()
+        .map(ReceivedEvent::for_test)
+        .collect();
+    let applied = desk.subscriptions.deliver_together(&desk.db, &events).await.unwrap();
+    assert_eq!(applied, 5);
+    let told: Vec<_> = desk.outbox().await.into_iter().map(|event| event.event_type).collect();
+    let (received, rejected) = ("LoanRequestReceived", "LoanRequestRejected");
+    assert_eq!(told, [received, received, rejected, received]);
+    let reason = desk.item(repayment.loan_request_id).await.reason.unwrap();
+    assert_eq!(reason.code(), "not-executed", "its loan was there before it");
+}

@@ -15,7 +15,7 @@ mod write;
 
 pub use read::{Filter, Start, count, find, list};
 pub use write::{
-    LoanChange, RepaymentChange, change_loan, change_repayment, count_event, insert,
+    LoanChange, RepaymentChange, change_loan, change_repayment, count_event, insert, insert_all,
     lock_executed_loans_of, lock_loan_behind, lock_loan_of, lock_repayment, reject_waiting,
 };
 

@@ -2,7 +2,7 @@
 
 use ::events::codes::RejectionReason;
 use ::events::{CustomerId, LoanId, LoanRequestId, LoanStatus};
-use common::db::ExpectRows;
+use common::db::{ExpectRows, column};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -14,38 +14,53 @@ use crate::domain::loan::Loan;
 /// # Errors
 /// What the database says.
 pub async fn insert(tx: &mut PgConnection, item: &Item) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(concat!(
+    Ok(!insert_all(tx, std::slice::from_ref(item)).await?.is_empty())
+}
+
+/// Puts items on the desk, and says which of them did not lie there already.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_all(
+    tx: &mut PgConnection,
+    items: &[Item],
+) -> Result<Vec<LoanRequestId>, sqlx::Error> {
+    sqlx::query_scalar(concat!(
         "INSERT INTO item (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                   $19, $20, $21, $22)
-         ON CONFLICT (loan_request_id) DO NOTHING"
+        ") SELECT ",
+        columns!(),
+        " FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
+                 $8::bigint[], $9::bigint[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[],
+                 $15::text[], $16::text[], $17::text[], $18::uuid[], $19::text[], $20::text[],
+                 $21::timestamptz[], $22::timestamptz[]) AS new(",
+        columns!(),
+        ") ON CONFLICT (loan_request_id) DO NOTHING RETURNING loan_request_id"
     ))
-    .bind(item.loan_request_id)
-    .bind(item.kind)
-    .bind(item.loan_id)
-    .bind(item.status)
-    .bind(item.amount)
-    .bind(item.currency.code())
-    .bind(item.outstanding)
-    .bind(item.loan_version)
-    .bind(item.version)
-    .bind(item.reason)
-    .bind(item.customer_id)
-    .bind(&item.user_id)
-    .bind(&item.user_name)
-    .bind(&item.user_mobile)
-    .bind(&item.account_no)
-    .bind(&item.request_name)
-    .bind(item.language)
-    .bind(item.proc_id)
-    .bind(&item.proc_name)
-    .bind(&item.adm_comment)
-    .bind(item.received_at)
-    .bind(item.changed_at)
-    .execute(tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .bind(column(items, |item| item.loan_request_id))
+    .bind(column(items, |item| item.kind))
+    .bind(column(items, |item| item.loan_id))
+    .bind(column(items, |item| item.status))
+    .bind(column(items, |item| item.amount))
+    .bind(column(items, |item| item.currency.code()))
+    .bind(column(items, |item| item.outstanding))
+    .bind(column(items, |item| item.loan_version))
+    .bind(column(items, |item| item.version))
+    .bind(column(items, |item| item.reason))
+    .bind(column(items, |item| item.customer_id))
+    .bind(column(items, |item| item.user_id.as_str()))
+    .bind(column(items, |item| item.user_name.as_str()))
+    .bind(column(items, |item| item.user_mobile.as_deref()))
+    .bind(column(items, |item| item.account_no.as_deref()))
+    .bind(column(items, |item| item.request_name.as_str()))
+    .bind(column(items, |item| item.language))
+    .bind(column(items, |item| item.proc_id))
+    .bind(column(items, |item| item.proc_name.as_deref()))
+    .bind(column(items, |item| item.adm_comment.as_deref()))
+    .bind(column(items, |item| item.received_at))
+    .bind(column(items, |item| item.changed_at))
+    .fetch_all(tx)
+    .await
 }
 
 /// Locks the loan that an item belongs to: for an application its own row.

@@ -26,12 +26,17 @@ pub(super) struct Failure {
     pub(super) stage: Stage,
     /// The server's code, and the enhanced one (RFC 3463), if there was an answer.
     pub(super) code: Option<(u16, Option<String>)>,
-    /// The mail itself can't be sent to this server.
+    /// It lies in what we want: the mail itself can't be sent to this server; or, before
+    /// there is a mail, the server does not offer the TLS or the login that it must.
     pub(super) is_ours: bool,
 }
 
 impl Failure {
     pub(super) fn of(stage: Stage, error: &Error) -> Self {
+        if stage == Stage::Greeting {
+            // Nobody's address is in it yet, and an operator can't guess why TLS failed.
+            tracing::warn!(%error, "the mail server can't be talked to");
+        }
         let code = error.status().map(u16::from);
         let code = code.map(|code| (code, enhanced(&error.to_string()).map(str::to_owned)));
         Self { stage, code, is_ours: error.is_client() }
@@ -49,6 +54,8 @@ impl Failure {
     pub(super) fn outcome(self) -> Outcome {
         let Some((code, enhanced)) = self.code else {
             return match self.stage {
+                // That may change, and says nothing of any mail.
+                Stage::Greeting if self.is_ours => Outcome::failed("not-offered"),
                 _ if self.is_ours => Outcome::Refused { detail: "bad-address".to_owned() },
                 // Nobody knows whether it was taken.
                 Stage::Body => Outcome::unknown("connection-lost"),

@@ -66,6 +66,13 @@ fn only_an_answer_to_the_message_refuses_it() {
 }
 
 #[test]
+fn a_server_without_tls_refuses_no_mail() {
+    let failure = |stage| Failure { stage, code: None, is_ours: true }.outcome();
+    assert!(failure(Stage::Greeting).is_failure());
+    assert!(matches!(failure(Stage::Sender), Outcome::Refused { .. }));
+}
+
+#[test]
 fn a_full_mailbox_says_nothing_of_the_server() {
     assert!(!outcome(Stage::Recipient, 452, Some("4.2.2")).is_failure());
     assert!(!outcome(Stage::Recipient, 451, Some("4.7.1")).is_failure());

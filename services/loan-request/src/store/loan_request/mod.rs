@@ -3,10 +3,10 @@
 mod read;
 mod write;
 
-pub use read::{Start, Undecided, count, find, list, undecided};
+pub use read::{Start, Undecided, count, find, list, standings, undecided};
 pub use write::{
-    Change, certify_undecided, insert, lease_overdue, lock, make_due, purge_refused,
-    purge_withdrawn, receive_pending, remove_undecided, write,
+    Change, NewRequest, NewlyCertified, NewlyReceived, certify_undecided, insert, lease_overdue,
+    lock, make_due, purge_refused, purge_withdrawn, receive_pending, remove_undecided, write,
 };
 
 use ::events::codes::RequestStatus;
@@ -88,9 +88,8 @@ impl LoanRequest {
 impl FromRow<'_, PgRow> for LoanRequest {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let status: RequestStatus = row.try_get("status")?;
-        let standing = Standing::of(status, row.try_get("customer_id")?).ok_or_else(|| {
-            sqlx::Error::Decode("status and customer_id contradict each other".into())
-        })?;
+        let standing =
+            Standing::of(status, row.try_get("customer_id")?).ok_or_else(contradictory)?;
         Ok(Self {
             id: row.try_get("loan_request_id")?,
             kind: row.try_get("request_id")?,
@@ -111,6 +110,11 @@ impl FromRow<'_, PgRow> for LoanRequest {
             version: row.try_get("version")?,
         })
     }
+}
+
+/// The table does not let such a row be.
+fn contradictory() -> sqlx::Error {
+    sqlx::Error::Decode("status and customer_id contradict each other".into())
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Reading requests, without a lock.
 
-use ::events::LoanRequestId;
+use std::collections::HashMap;
+
+use ::events::codes::RequestStatus;
+use ::events::{CustomerId, LoanRequestId};
 use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
-use super::{LoanRequest, columns};
+use super::{LoanRequest, columns, contradictory};
+use crate::domain::standing::Standing;
 use crate::domain::viewer::Viewer;
 
 /// How many rows are counted at most; beyond that a total is a lower bound.
@@ -40,6 +44,28 @@ pub async fn find(
         .bind(id)
         .fetch_optional(db)
         .await
+}
+
+/// Where those of these requests stand that are there.
+///
+/// # Errors
+/// What the database says.
+pub async fn standings(
+    db: impl PgExecutor<'_>,
+    ids: &[LoanRequestId],
+) -> Result<HashMap<LoanRequestId, Standing>, sqlx::Error> {
+    let rows: Vec<(LoanRequestId, RequestStatus, Option<CustomerId>)> = sqlx::query_as(
+        "SELECT loan_request_id, status, customer_id FROM loan_request WHERE loan_request_id = ANY ($1)",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(id, status, customer)| {
+            let standing = Standing::of(status, customer).ok_or_else(contradictory)?;
+            Ok((id, standing))
+        })
+        .collect()
 }
 
 /// At most `limit` of what this viewer lists. The ids are in the order of

@@ -11,13 +11,22 @@ async fn the_way_of_nearly_every_request_is_taken_once(pool: PgPool) {
     let id = world.left_undecided(world.clock.now()).await;
     let (at, customer) = (world.clock.now(), world.customer());
     let other = CustomerId::from(world.clock.new_id());
-    assert!(certify_undecided(&world.pool, id, customer, at).await.unwrap());
-    assert!(!certify_undecided(&world.pool, id, customer, at).await.unwrap());
-    assert!(!certify_undecided(&world.pool, id, other, at).await.unwrap());
+    let certify = async |customer| {
+        let certified = NewlyCertified { id, customer, at };
+        !certify_undecided(&world.pool, &[certified]).await.unwrap().is_empty()
+    };
+    let receive = async |customer| {
+        let received = NewlyReceived { id, customer, loan: id.into(), at };
+        let mut connection = world.pool.acquire().await.unwrap();
+        !receive_pending(&mut connection, &[received]).await.unwrap().is_empty()
+    };
+    assert!(certify(customer).await);
+    assert!(!certify(customer).await);
+    assert!(!certify(other).await);
     assert_eq!(world.row(id).await.standing, Standing::Certified(customer));
-    assert!(!receive_pending(&world.pool, id, other, id.into(), at).await.unwrap());
-    assert!(receive_pending(&world.pool, id, customer, id.into(), at).await.unwrap());
-    assert!(!receive_pending(&world.pool, id, customer, id.into(), at).await.unwrap());
+    assert!(!receive(other).await);
+    assert!(receive(customer).await);
+    assert!(!receive(customer).await);
     let row = world.row(id).await;
     assert_eq!((row.standing, row.version), (Standing::Received(customer), 3));
 }
@@ -83,7 +92,8 @@ async fn only_what_is_undecided_becomes_due(pool: PgPool) {
     make_due(&world.pool, id, now).await.unwrap();
     assert_eq!(lease().await, [id]);
     assert!(lease().await.is_empty(), "it is leased");
-    certify_undecided(&world.pool, id, world.customer(), now).await.unwrap();
+    let certified = NewlyCertified { id, customer: world.customer(), at: now };
+    certify_undecided(&world.pool, &[certified]).await.unwrap();
     make_due(&world.pool, id, now).await.unwrap();
     assert!(lease().await.is_empty());
 }

@@ -5,7 +5,7 @@
 
 use ::events::codes::RequestStatus;
 use ::events::{CustomerId, LoanId, LoanRequestId};
-use common::db::ExpectRows as _;
+use common::db::{ExpectRows as _, column};
 use sqlx::{PgConnection, PgExecutor};
 use time::{Duration, OffsetDateTime};
 
@@ -27,38 +27,43 @@ pub struct Change<'a> {
     pub at: OffsetDateTime,
 }
 
-/// Writes a new, undecided request down. `decide_after` is when others may ask
-/// for its decision.
+/// A new, undecided request. `decide_after` is when others may ask for its decision.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// The request.
+    pub request: LoanRequest,
+    /// From when on.
+    pub decide_after: OffsetDateTime,
+}
+
+/// Writes new requests down.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert(
-    db: impl PgExecutor<'_>,
-    request: &LoanRequest,
-    decide_after: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+pub async fn insert(db: impl PgExecutor<'_>, new: &[NewRequest]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO loan_request (loan_request_id, request_id, loan_id, request_name, amount, currency,
-             account_no, user_mobile, user_id, user_name, claimed_customer_id, status, submitted_at, decide_after)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             account_no, user_mobile, user_id, user_name, claimed_customer_id, submitted_at, decide_after, status)
+         SELECT new.*, $14 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
+             $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::timestamptz[], $13::timestamptz[]) AS new",
     )
-    .bind(request.id)
-    .bind(request.kind)
-    .bind(request.loan_id)
-    .bind(&request.name)
-    .bind(request.amount)
-    .bind(request.currency().code())
-    .bind(&request.account_no)
-    .bind(&request.user_mobile)
-    .bind(&request.user_id)
-    .bind(&request.user_name)
-    .bind(request.claimed_customer_id)
+    .bind(column(new, |one| one.request.id))
+    .bind(column(new, |one| one.request.kind))
+    .bind(column(new, |one| one.request.loan_id))
+    .bind(column(new, |one| one.request.name.as_str()))
+    .bind(column(new, |one| one.request.amount))
+    .bind(column(new, |one| one.request.currency().code()))
+    .bind(column(new, |one| one.request.account_no.as_deref()))
+    .bind(column(new, |one| one.request.user_mobile.as_deref()))
+    .bind(column(new, |one| one.request.user_id.as_deref()))
+    .bind(column(new, |one| one.request.user_name.as_deref()))
+    .bind(column(new, |one| one.request.claimed_customer_id))
+    .bind(column(new, |one| one.request.submitted_at))
+    .bind(column(new, |one| one.decide_after))
     .bind(RequestStatus::Pending)
-    .bind(request.submitted_at)
-    .bind(decide_after)
     .execute(db)
     .await?
-    .expect_rows(1)
+    .expect_rows(new.len() as u64)
 }
 
 /// One request, locked until the transaction ends.
@@ -110,53 +115,91 @@ pub async fn write(
     .expect_rows(1)
 }
 
-/// Certifies the request if it is undecided; says whether it was.
+/// A request that was certified for this customer then.
+#[derive(Clone, Copy, Debug)]
+pub struct NewlyCertified {
+    /// The request.
+    pub id: LoanRequestId,
+    /// For whom.
+    pub customer: CustomerId,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// Certifies those of the requests that are undecided and that nobody else is writing to;
+/// says which those were.
 ///
 /// # Errors
 /// What the database says.
 pub async fn certify_undecided(
     db: impl PgExecutor<'_>,
-    id: LoanRequestId,
-    customer: CustomerId,
-    at: OffsetDateTime,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE loan_request SET customer_id = $2, certified_at = $3, decide_after = NULL, version = version + 1
-         WHERE loan_request_id = $1 AND status = '인증대기' AND customer_id IS NULL",
+    certified: &[NewlyCertified],
+) -> Result<Vec<LoanRequestId>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH undecided AS (
+             SELECT loan_request_id FROM loan_request
+             WHERE loan_request_id = ANY ($1) AND status = '인증대기' AND customer_id IS NULL
+             FOR NO KEY UPDATE SKIP LOCKED
+         )
+         UPDATE loan_request SET
+             customer_id = said.customer_id, certified_at = said.at, decide_after = NULL, version = version + 1
+         FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS said(loan_request_id, customer_id, at)
+             JOIN undecided USING (loan_request_id)
+         WHERE loan_request.loan_request_id = said.loan_request_id
+         RETURNING loan_request.loan_request_id",
     )
-    .bind(id)
-    .bind(customer)
-    .bind(at)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .bind(column(certified, |one| one.id))
+    .bind(column(certified, |one| one.customer))
+    .bind(column(certified, |one| one.at))
+    .fetch_all(db)
+    .await
 }
 
-/// Marks the request as received if it is certified for this customer, or
-/// undecided; says whether it was.
+/// A request that loan-manager has taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct NewlyReceived {
+    /// The request.
+    pub id: LoanRequestId,
+    /// Of whom.
+    pub customer: CustomerId,
+    /// About which loan.
+    pub loan: LoanId,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// Marks those of the requests as received that are certified for their customer, or
+/// undecided; says which those were.
 ///
 /// # Errors
 /// What the database says.
 pub async fn receive_pending(
-    db: impl PgExecutor<'_>,
-    id: LoanRequestId,
-    customer: CustomerId,
-    loan: LoanId,
-    at: OffsetDateTime,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE loan_request SET
-             status = '요청완료', customer_id = $2, loan_id = $3, certified_at = coalesce(certified_at, $4),
-             received_at = $4, decide_after = NULL, version = version + 1
-         WHERE loan_request_id = $1 AND status = '인증대기' AND (customer_id IS NULL OR customer_id = $2)",
+    tx: &mut PgConnection,
+    received: &[NewlyReceived],
+) -> Result<Vec<LoanRequestId>, sqlx::Error> {
+    // Locked in the order of the ids: two that write to the same requests wait for each other.
+    sqlx::query_scalar(
+        "WITH pending AS (
+             SELECT loan_request_id FROM loan_request WHERE loan_request_id = ANY ($1) AND status = '인증대기'
+             ORDER BY loan_request_id FOR NO KEY UPDATE
+         )
+         UPDATE loan_request SET
+             status = '요청완료', customer_id = said.customer_id, loan_id = said.loan_id,
+             certified_at = coalesce(certified_at, said.at), received_at = said.at, decide_after = NULL,
+             version = version + 1
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[])
+                  AS said(loan_request_id, customer_id, loan_id, at)
+             JOIN pending USING (loan_request_id)
+         WHERE loan_request.loan_request_id = said.loan_request_id
+           AND (loan_request.customer_id IS NULL OR loan_request.customer_id = said.customer_id)
+         RETURNING loan_request.loan_request_id",
     )
-    .bind(id)
-    .bind(customer)
-    .bind(loan)
-    .bind(at)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .bind(column(received, |one| one.id))
+    .bind(column(received, |one| one.customer))
+    .bind(column(received, |one| one.loan))
+    .bind(column(received, |one| one.at))
+    .fetch_all(tx)
+    .await
 }
 
 /// Removes the request if it is undecided; says whether it was. One that was

@@ -7,6 +7,7 @@ use ::events::{
     CustomerId, LoanExecuted, LoanId, LoanJudged, LoanRepaid, LoanRequestId, LoanRequestReceived,
     LoanRequestRejected, LoanStatus, RequestKind,
 };
+use common::db::column;
 use common::event::Event as _;
 use common::hal::Total;
 use sqlx::postgres::PgRow;
@@ -71,46 +72,57 @@ pub enum Start {
     Behind(i64),
 }
 
-/// Adds an entry at the end of the feed; `None` if there is one for this event
-/// already. Takes the feed's lock: whoever writes to other tables as well does so
-/// after this, so that two transactions never wait for each other.
+/// Adds entries at the end of the feed, in their order; says of which events there were
+/// none. Takes the feed's lock: whoever writes to other tables as well does so after this,
+/// so that two transactions never wait for each other.
 ///
 /// # Errors
 /// What the database says.
 pub async fn append(
     tx: &mut PgConnection,
-    event_id: Uuid,
-    change: &Change,
-) -> Result<Option<i64>, sqlx::Error> {
+    changes: &[(Uuid, &Change)],
+) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
-        "WITH place AS (
-            UPDATE feed_counter SET last_id = last_id + 1
-             WHERE NOT EXISTS (SELECT 1 FROM entry WHERE event_id = $1)
-            RETURNING last_id
+        "WITH new AS (
+            SELECT told.*, row_number() OVER (ORDER BY told.place) AS nth
+              FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+                          $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
+                          $14::bigint[], $15::timestamptz[]) WITH ORDINALITY
+                   AS told(event_id, event_type, loan_request_id, loan_id, customer_id, request_id,
+                           request_name, amount_of_money, currency, outstanding, loan_status, reason,
+                           adm_comment, loan_version, occurred_at, place)
+             WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.event_id = told.event_id)
+         ), counted AS (
+            SELECT count(*) AS news FROM new
+         ), counter AS (
+            UPDATE feed_counter SET last_id = last_id + counted.news FROM counted WHERE counted.news > 0
+            RETURNING last_id - counted.news AS before
          )
          INSERT INTO entry (id, event_id, event_type, loan_request_id, loan_id, customer_id, request_id,
                             request_name, amount_of_money, currency, outstanding, loan_status, reason,
                             adm_comment, loan_version, occurred_at)
-         SELECT place.last_id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
-           FROM place
-         RETURNING id",
+         SELECT counter.before + nth, event_id, event_type, loan_request_id, loan_id, customer_id, request_id,
+                request_name, amount_of_money, currency, outstanding, loan_status, reason,
+                adm_comment, loan_version, occurred_at
+           FROM new, counter
+         RETURNING event_id",
     )
-    .bind(event_id)
-    .bind(change.event_type)
-    .bind(change.loan_request_id)
-    .bind(change.loan_id)
-    .bind(change.customer_id)
-    .bind(change.request_id)
-    .bind(&change.request_name)
-    .bind(change.amount)
-    .bind(change.currency.code())
-    .bind(change.outstanding)
-    .bind(change.status)
-    .bind(change.reason)
-    .bind(&change.comment)
-    .bind(change.loan_version)
-    .bind(change.occurred_at)
-    .fetch_optional(tx)
+    .bind(column(changes, |(event_id, _)| *event_id))
+    .bind(column(changes, |(_, change)| change.event_type))
+    .bind(column(changes, |(_, change)| change.loan_request_id))
+    .bind(column(changes, |(_, change)| change.loan_id))
+    .bind(column(changes, |(_, change)| change.customer_id))
+    .bind(column(changes, |(_, change)| change.request_id))
+    .bind(column(changes, |(_, change)| change.request_name.as_str()))
+    .bind(column(changes, |(_, change)| change.amount))
+    .bind(column(changes, |(_, change)| change.currency.code()))
+    .bind(column(changes, |(_, change)| change.outstanding))
+    .bind(column(changes, |(_, change)| change.status))
+    .bind(column(changes, |(_, change)| change.reason))
+    .bind(column(changes, |(_, change)| change.comment.as_deref()))
+    .bind(column(changes, |(_, change)| change.loan_version))
+    .bind(column(changes, |(_, change)| change.occurred_at))
+    .fetch_all(tx)
     .await
 }
 
