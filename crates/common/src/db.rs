@@ -60,6 +60,19 @@ pub const TCP_KEEPALIVE_INTERVAL_SECONDS: u64 = 5;
 /// statement.
 const TRUSTED_WHILE_IDLE: Duration = Duration::from_secs(1);
 
+/// How PostgreSQL is to plan, unless the address of the database says otherwise. Every
+/// statement here looks up rows by an index, a few or a few hundred of them. A plan is kept
+/// with its connection, and one that was made while a table was new or small reads all of it
+/// from then on, however large it has become: until the statistics are made anew, and every
+/// time. Compiling a plan takes longer than running it. Whoever has to read whole tables
+/// says so in their transaction.
+const PLANNING: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 const RETRY_PAUSE_MS: u64 = 5;
 
 /// The service's database. Cloning is cheap.
@@ -228,9 +241,23 @@ pub fn connect_options(settings: &ServiceSettings) -> Result<PgConnectOptions, s
         ("tcp_keepalives_idle", TCP_KEEPALIVE_SECONDS),
         ("tcp_keepalives_interval", TCP_KEEPALIVE_INTERVAL_SECONDS),
     ];
-    let missing = limits.into_iter().filter(|(name, _)| !is_own(name));
-    let options = options.options(missing.map(|(name, limit)| (name, limit.to_string())));
+    let limits = limits.map(|(name, limit)| (name, limit.to_string()));
+    let planning = PLANNING.map(|(name, value)| (name, value.to_owned()));
+    let missing = limits.into_iter().chain(planning).filter(|(name, _)| !is_own(name));
+    let options = options.options(missing);
     Ok(options.application_name(settings.service_name))
+}
+
+/// Lets PostgreSQL read whole tables in this transaction, as it sees fit.
+///
+/// # Errors
+///
+/// Only the database's.
+pub async fn read_whole_tables(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (name, _) in PLANNING {
+        sqlx::query("SELECT set_config($1, 'on', true)").bind(name).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// Whether the whole transaction may be run again.

@@ -69,8 +69,10 @@ pub struct AuthSettings {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub void_concurrency_max: u32,
 
-    /// The circuit breaker opens after so many failures in a row.
-    #[arg(long, env = "BREAKER_FAILURES_IN_A_ROW", default_value_t = 5,
+    /// The circuit breaker opens after so many failures in a row. Few come by chance where a
+    /// loan-auth that is only slow answers some in time; with as many customers at once an outage
+    /// shows itself as soon.
+    #[arg(long, env = "BREAKER_FAILURES_IN_A_ROW", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub breaker_failures_in_a_row: u32,
 

@@ -159,7 +159,7 @@ pub struct ServiceSettings {
     pub consumer_session_timeout_ms: u64,
 
     /// Events that the outbox relay sends at once at most.
-    #[arg(long, env = "OUTBOX_BATCH_MAX", default_value_t = 500,
+    #[arg(long, env = "OUTBOX_BATCH_MAX", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub outbox_batch_max: u32,
 

@@ -1,8 +1,8 @@
-//! Writes that come while another is under way go to the database together.
+//! Statements that come while another is under way go to the database together.
 //!
-//! Who comes alone is written at once; when many come, each statement and each commit is
+//! Who comes alone has its turn at once; when many come, each statement and each commit is
 //! for all that have come meanwhile (group commit, as databases do it with their log). So
-//! what one write costs falls as the load rises, and nobody waits for a timer.
+//! what one costs falls as the load rises, and nobody waits for a timer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use tokio::time::timeout;
 
 use super::{OutcomeUnknown, POOL_ACQUIRE_SECONDS, is_infrastructure};
 
-/// Writes that are made together at most.
+/// Items that are worked on together at most.
 const TOGETHER_MAX: usize = 128;
 
-/// Writes that wait at most; whoever comes then waits to be let in. More than there are
+/// Items that wait at most; whoever comes then waits to be let in. More than there are
 /// requests at once.
 const WAITING_MAX: usize = 4_096;
 
-/// One write, for whoever waits for it.
+/// One item, for whoever waits for it.
 struct Waiting<I, O> {
     item: I,
     /// Taken by the writer, or by whoever has waited too long: one of them, once.
@@ -31,7 +31,7 @@ struct Waiting<I, O> {
     answer: oneshot::Sender<Result<O, sqlx::Error>>,
 }
 
-/// Gathers writes of one kind. Cloning is cheap.
+/// Gathers what is to be read or written, of one kind. Cloning is cheap.
 pub struct Gather<I, O> {
     queue: mpsc::Sender<Waiting<I, O>>,
 }
@@ -43,7 +43,7 @@ impl<I, O> Clone for Gather<I, O> {
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
-    /// `work` writes all that it is given in one transaction and answers each, in their
+    /// `work` reads or writes all that it is given in one transaction and answers each, in their
     /// order. Should it fail because of what is in it, it is called again with each alone.
     /// It never waits for a lock that another may hold for long: all wait with it.
     ///
@@ -70,7 +70,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
                     continue;
                 }
                 let size = u32::try_from(items.len()).unwrap_or(u32::MAX);
-                metrics::histogram!("db_gathered_writes", "name" => name).record(size);
+                metrics::histogram!("db_gathered", "name" => name).record(size);
                 for (answer, outcome) in answers.into_iter().zip(write(&work, &items).await) {
                     // Who has gone away has no use for it.
                     let _ = answer.send(outcome);
@@ -80,12 +80,12 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
         Self { queue }
     }
 
-    /// Writes `item` with whatever else waits.
+    /// Has `item` worked on with whatever else waits.
     ///
     /// # Errors
     /// What the database says; `PoolTimedOut` if it was not begun within
     /// [`POOL_ACQUIRE_SECONDS`], and then it never will be.
-    pub async fn write(&self, item: I) -> Result<O, sqlx::Error> {
+    pub async fn run(&self, item: I) -> Result<O, sqlx::Error> {
         let (answer, mut answered) = oneshot::channel();
         let is_taken = Arc::new(AtomicBool::new(false));
         let waiting = Waiting { item, is_taken: Arc::clone(&is_taken), answer };
@@ -190,7 +190,7 @@ mod tests {
         let mut writes: Vec<_> = vec![];
         for item in std::iter::once(&0).chain(items) {
             let (gather, item) = (gather.clone(), *item);
-            writes.push(tokio::spawn(async move { gather.write(item).await }));
+            writes.push(tokio::spawn(async move { gather.run(item).await }));
             tokio::task::yield_now().await;
         }
         may.add_permits(100);
@@ -244,14 +244,14 @@ mod tests {
         let gather = doubling(&may, &seen, taken_alone);
         let first = tokio::spawn({
             let gather = gather.clone();
-            async move { gather.write(0).await }
+            async move { gather.run(0).await }
         });
         tokio::task::yield_now().await;
-        assert!(matches!(gather.write(1).await, Err(sqlx::Error::PoolTimedOut)));
+        assert!(matches!(gather.run(1).await, Err(sqlx::Error::PoolTimedOut)));
         may.add_permits(100);
         // It was begun, and is waited for however long that takes.
         assert_eq!(first.await.unwrap().unwrap(), 0);
-        assert_eq!(gather.write(2).await.unwrap(), 4);
+        assert_eq!(gather.run(2).await.unwrap(), 4);
         assert_eq!(*seen.lock().unwrap(), [vec![0], vec![2]]);
     }
 }

@@ -49,7 +49,7 @@ pub struct BreakerSettings {
 impl Default for BreakerSettings {
     fn default() -> Self {
         Self {
-            failures_in_a_row: 5,
+            failures_in_a_row: 20,
             success_share_min: 0.5,
             window: Duration::from_secs(10),
             calls_min: 20,

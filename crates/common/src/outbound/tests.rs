@@ -13,10 +13,11 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The defaults, but every call is one attempt.
+/// The defaults, but every call is one attempt, and five failures are enough.
 fn settings() -> OutboundSettings {
     let retry = RetrySettings { retries_max: 0, ..RetrySettings::default() };
-    OutboundSettings { retry, ..OutboundSettings::default() }
+    let breaker = BreakerSettings { failures_in_a_row: 5, ..BreakerSettings::default() };
+    OutboundSettings { retry, breaker, ..OutboundSettings::default() }
 }
 
 /// The defaults, but the breaker stays closed.

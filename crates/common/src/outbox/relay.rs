@@ -13,7 +13,7 @@ use super::backlog::COUNT_MAX;
 use super::end::{End, answer, while_holding};
 use super::purge;
 use super::rows::{self, Row};
-use super::sender::{Fault, Interruption, Sender, Sent, fault};
+use super::sender::{Interruption, Sender, Sent};
 use super::stuck::Stuck;
 use super::transaction::Transaction;
 use crate::clock::Clock;
@@ -36,6 +36,11 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How long lies between two new beginnings that the broker asks for.
 const BROKER_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many events at once are a busy time: then the next ones are let gather for
+/// [`BUSY_PAUSE`], which costs them less than each look and each request costs everybody.
+const BUSY_EVENTS: usize = 16;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often the backlog is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -63,7 +68,7 @@ pub struct RelaySettings {
 impl Default for RelaySettings {
     fn default() -> Self {
         Self {
-            batch_max: 500,
+            batch_max: 100,
             poll: Duration::from_millis(250),
             flush: Duration::from_secs(5),
             outbox_keep_hours: 72,
@@ -236,6 +241,7 @@ impl Relay {
                 let limit = i64::try_from(room).unwrap_or(i64::MAX);
                 rows = answer(rows::unsent(connection, limit, &open, &stuck)).await?;
             }
+            let is_busy = rows.len() >= BUSY_EVENTS;
             if !rows.is_empty() {
                 let is_batch = rows.len() >= room;
                 let all_sent =
@@ -247,9 +253,10 @@ impl Relay {
             }
             if !shutdown.is_cancelled() {
                 let left = transaction.remaining(self.settings.batch_max);
-                let pause = self.settings.poll.min(HEARTBEAT).min(left);
+                let pause = if is_busy { BUSY_PAUSE } else { self.settings.poll.min(HEARTBEAT) };
+                let pause = pause.min(left);
                 tokio::select! {
-                    () = committed.notified() => {}
+                    () = committed.notified(), if !is_busy => {}
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => {}
                 }
@@ -287,7 +294,7 @@ impl Relay {
             Err(interruption) => return Err(interruption.into()),
         };
         let all_sent = sent.acknowledged.len() == rows.len();
-        note_refused(&rows, sent.refused, stuck);
+        stuck.note_refused(&rows, sent.refused);
         sent.acknowledged.iter().for_each(|place| self.observe(&rows[*place]));
         #[cfg(feature = "sabotage")]
         if is_marked {
@@ -372,17 +379,6 @@ impl Relay {
     fn set_active(&self, active: bool) {
         self.active.store(active, Ordering::Relaxed);
         metrics::gauge!("outbox_relay_active").set(if active { 1.0 } else { 0.0 });
-    }
-}
-
-/// Notes what the broker does not take.
-fn note_refused(rows: &[Row], refused: Vec<(usize, KafkaError)>, stuck: &mut Stuck) {
-    for (place, error) in refused {
-        let row = &rows[place];
-        let fault = fault(&error).unwrap_or(Fault::Message);
-        tracing::error!(%error, ?fault, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key, or in its topic, wait");
-        metrics::counter!("outbox_rejected_total").increment(1);
-        stuck.add(row, fault);
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use rdkafka::error::KafkaError;
 use tokio::time::Instant;
 
 use super::rows::Row;
-use super::sender::Fault;
+use super::sender::{Fault, fault};
 
 /// How long such an event is left before it is tried again. Every attempt costs a
 /// new producer, so that each pause is twice as long as the one before.
@@ -34,6 +35,17 @@ struct Wait {
 pub(super) struct Stuck(HashMap<Waiting, Wait>);
 
 impl Stuck {
+    /// Notes what the broker does not take, by the places of the rows.
+    pub(super) fn note_refused(&mut self, rows: &[Row], refused: Vec<(usize, KafkaError)>) {
+        for (place, error) in refused {
+            let row = &rows[place];
+            let fault = fault(&error).unwrap_or(Fault::Message);
+            tracing::error!(%error, ?fault, event_id = %row.event_id, topic = row.topic, "the broker does not take an event; those after it under its key, or in its topic, wait");
+            metrics::counter!("outbox_rejected_total").increment(1);
+            self.add(row, fault);
+        }
+    }
+
     /// The events of this row's key wait, or those of its whole topic; longer than
     /// the last time.
     pub(super) fn add(&mut self, row: &Row, fault: Fault) {

@@ -63,7 +63,7 @@ impl Certifier {
         if proven.note.is_none() {
             let (asked, person, at) = (asked.clone(), proven.person.clone(), self.clock.now());
             let event = publish::certified(&asked, &person, at, &self.clock);
-            if self.together.write(Certifying { asked, person, event, at }).await? {
+            if self.together.run(Certifying { asked, person, event, at }).await? {
                 return Ok(Answer::Certified(proven.person.id));
             }
         }

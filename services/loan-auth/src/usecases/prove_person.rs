@@ -18,7 +18,7 @@ use ::events::CustomerId;
 use aws_lc_rs::{digest, hmac};
 use common::clock::Clock;
 use common::config::Secret;
-use common::db::Db;
+use common::db::{Db, Gather};
 use moka::sync::Cache;
 use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
@@ -32,7 +32,7 @@ use crate::domain::brute_force::Bounds;
 use crate::domain::person::Person;
 use crate::error::Error;
 use crate::store;
-use crate::store::person::Candidate;
+use crate::store::person::{Attempted, Candidate};
 
 /// How long a right password from an address need not be noted again.
 const NOTED_FOR: time::Duration = time::Duration::days(1);
@@ -95,6 +95,8 @@ struct Inner {
     clock: Clock,
     hasher: Hasher,
     bounds: Bounds,
+    /// Looks at people, those that are taken at the same time together.
+    looks: Gather<Attempted, Candidate>,
     remembered: Cache<CustomerId, Remembered>,
     /// New with every process: what is remembered is of no use anywhere else.
     key: hmac::Key,
@@ -133,11 +135,17 @@ impl Prover {
     ) -> Result<Self, Error> {
         let mut secret = [0_u8; 32];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| Error::Internal)?;
+        let (pool, now, bounds) = (db.pool().clone(), clock.clone(), settings.bounds);
+        let looks = Gather::new("look_at_people", move |attempts: &[Attempted]| {
+            let (pool, now) = (pool.clone(), now.now());
+            Box::pin(async move { store::person::candidates(&pool, attempts, &bounds, now).await })
+        });
         Ok(Self(Arc::new(Inner {
             db,
             clock,
             hasher,
-            bounds: settings.bounds,
+            bounds,
+            looks,
             remembered: Cache::builder()
                 .max_capacity(settings.remembered_max)
                 .time_to_live(settings.remembered)
@@ -228,10 +236,12 @@ impl Claim {
 
 impl Inner {
     async fn look(&self, claim: &Claim) -> Result<Candidate, Error> {
-        let (key, account, origin) = (&claim.user_key, &claim.account, claim.origin.as_str());
-        let now = self.clock.now();
-        let pool = self.db.pool();
-        Ok(store::person::candidate(pool, key, account, origin, &self.bounds, now).await?)
+        let attempted = Attempted {
+            user_key: claim.user_key.clone(),
+            account: claim.account.to_vec(),
+            address: claim.origin.as_str().to_owned(),
+        };
+        Ok(self.looks.run(attempted).await?)
     }
 
     /// What can be said without a hash.

@@ -124,16 +124,15 @@ pub async fn insert(
 ) -> Result<HashMap<Uuid, i64>, sqlx::Error> {
     let numbers: Vec<(Uuid, i64)> = sqlx::query_as(
         "WITH new AS (
-            SELECT told.*, row_number() OVER (PARTITION BY customer_id ORDER BY place) AS nth
+            SELECT told.*, row_number() OVER (PARTITION BY customer_id ORDER BY place) AS nth,
+                   count(*) OVER (PARTITION BY customer_id) AS news
               FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
                           $8::text[], $9::text[], $10::text[], $11::timestamptz[]) WITH ORDINALITY
                    AS told(id, event_id, loan_request_id, loan_id, customer_id, kind, language,
                            subject, body, short, created_at, place)
              WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.event_id = told.event_id)
-         ), counted AS (
-            SELECT customer_id, count(*) AS news FROM new GROUP BY customer_id
          ), mailboxes AS (
-            INSERT INTO mailbox (customer_id, last_seq) SELECT customer_id, news FROM counted
+            INSERT INTO mailbox (customer_id, last_seq) SELECT customer_id, news FROM new WHERE nth = 1
             ON CONFLICT (customer_id) DO UPDATE SET last_seq = mailbox.last_seq + excluded.last_seq
             RETURNING customer_id, last_seq
          )
@@ -141,7 +140,7 @@ pub async fn insert(
                               subject, body, short, channel, created_at, sent_at)
          SELECT id, event_id, loan_request_id, loan_id, customer_id, last_seq - news + nth, kind, language,
                 subject, body, short, $12, created_at, created_at
-           FROM new JOIN counted USING (customer_id) JOIN mailboxes USING (customer_id)
+           FROM new JOIN mailboxes USING (customer_id)
           ORDER BY place
          RETURNING event_id, seq",
     )

@@ -174,7 +174,7 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
     let new = NewRequest { request: request.clone(), decide_after };
     let Some(key) = &order.key else {
         // Nearly every request comes this way, together with others that come now.
-        desk.written.write(new).await?;
+        desk.written.run(new).await?;
         return Ok(Claim::Fresh);
     };
     let new = [new];
@@ -324,7 +324,7 @@ async fn certified_at_once(
     customer: CustomerId,
     at: time::OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    desk.certified.write(NewlyCertified { id, customer, at }).await
+    desk.certified.run(NewlyCertified { id, customer, at }).await
 }
 
 /// Gives up what the database does not do in time.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::events::LoanRequestRejected;
-use common::db::{Db, ExpectRows as _};
+use common::db::{Db, ExpectRows as _, read_whole_tables};
 use common::event::Event as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -121,6 +121,7 @@ pub async fn begin_late(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
 /// # Errors
 /// What the database says.
 pub async fn assume_cancellations(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    read_whole_tables(tx).await?;
     sqlx::query(
         "INSERT INTO cancellation (loan_request_id, cancelled_at)
          SELECT DISTINCT ON (entry.loan_request_id)
@@ -143,6 +144,7 @@ pub async fn assume_cancellations(tx: &mut PgConnection) -> Result<(), sqlx::Err
 /// # Errors
 /// What the database says.
 pub async fn assume_loans(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    read_whole_tables(tx).await?;
     // Any number is right: those of which the served model shows something else.
     sqlx::query(
         "UPDATE loan AS made SET
@@ -195,6 +197,7 @@ pub async fn lock_live(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// # Errors
 /// What the database says.
 pub async fn not_found_again(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    read_whole_tables(tx).await?;
     sqlx::query_scalar(
         "SELECT count(*) FROM live_inbox AS live
           WHERE live.dead_lettered_at IS NULL
@@ -213,6 +216,7 @@ pub async fn compare(
     tx: &mut PgConnection,
     on_time: Option<i64>,
 ) -> Result<Difference, sqlx::Error> {
+    read_whole_tables(tx).await?;
     let entries = rows(
         tx,
         "FROM live_entry AS live FULL JOIN entry AS made ON made.event_id = live.event_id

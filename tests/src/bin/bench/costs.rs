@@ -68,11 +68,23 @@ impl Costs {
         Self(grown.collect())
     }
 
+    /// Of one part.
+    pub(crate) fn of(&self, part: &str) -> Duration {
+        self.0.get(part).copied().unwrap_or_default()
+    }
+
+    /// For one of so many requests, in milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    pub(crate) fn ms_of_one(&self, requests: u64) -> f64 {
+        let sum: f64 = self.0.values().map(Duration::as_secs_f64).sum();
+        sum * 1_000.0 / requests.max(1) as f64
+    }
+
     /// For one of so many requests, and how many a second that allows.
     #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
     pub(crate) fn of_one(&self, requests: u64) -> Figure {
         let each = |took: &Duration| took.as_secs_f64() * 1_000.0 / requests.max(1) as f64;
-        let sum: f64 = self.0.values().map(each).sum();
+        let sum = self.ms_of_one(requests);
         let mut parts: Vec<_> = self.0.iter().map(|(part, took)| (each(took), part)).collect();
         parts.sort_by(|one, other| other.0.total_cmp(&one.0));
         let told: Vec<_> = parts.iter().map(|(ms, part)| format!("{part} {ms:.2}")).collect();

@@ -8,9 +8,14 @@
 mod agreement;
 mod costs;
 mod delay;
+mod edge;
 mod latency;
+mod limit;
+mod lists;
+mod machine;
 mod messages;
 mod overload;
+mod pair;
 mod read_your_writes;
 mod rebuild;
 mod scale;
@@ -27,6 +32,7 @@ use clap::Parser;
 use journeys::client::{Client, Credentials};
 use journeys::proxy::Proxy;
 use journeys::siege;
+use serde::Serialize;
 use sqlx::{PgPool, Row};
 use standalone::{Postgres, Service, Stack};
 
@@ -65,6 +71,21 @@ struct Arguments {
     /// seconds for each of nine loads.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "20")]
     scale: Option<u32>,
+    /// Measures nothing but the gateway beside nginx, for so many seconds each.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10")]
+    edge: Option<u32>,
+    /// Measures nothing but the system beside pgbench with what it writes, so many seconds each.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "15")]
+    limit: Option<u32>,
+    /// Measures nothing but reading lists, with up to a million loans.
+    #[arg(long)]
+    lists: bool,
+    /// Compares this build with the one in another folder, in turns.
+    #[arg(long, value_name = "BIN_DIR")]
+    against: Option<PathBuf>,
+    /// Writes the figures here too, as JSON, with the machine that they are of.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Measures nothing but sending so many messages that have queued up.
     #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "100000")]
     messages: Option<i64>,
@@ -79,6 +100,7 @@ struct Arguments {
 }
 
 /// One measured figure beside its goal.
+#[derive(Serialize)]
 struct Figure {
     name: &'static str,
     measured: String,
@@ -88,7 +110,13 @@ struct Figure {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let json = arguments.json.clone();
+    let figures = run(arguments).await.and_then(|figures| {
+        json.map_or(Ok(()), |file| machine::write(&file, &figures))?;
+        Ok(figures)
+    });
+    match figures {
         Ok(figures) => report(&figures),
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -113,11 +141,14 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if arguments.up {
         return up::measure(up::From::Here).await;
     }
+    let bin_dir = std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?;
+    if let Some(against) = &arguments.against {
+        return pair::measure(&bin_dir, against, arguments.siege_seconds).await;
+    }
     let mut figures = Vec::new();
     // Durable, as in production: a commit is on the disk when it is answered.
     let postgres = Arc::new(Postgres::throw_away_durable().await?);
     println!("starting PostgreSQL, the broker and the six processes …");
-    let bin_dir = std::fs::canonicalize(&arguments.bin_dir).context("the binaries' folder")?;
     let mut builder = Stack::builder().bin_dir(&bin_dir).postgres(Arc::clone(&postgres));
     if arguments.soak.soak.is_some() {
         builder = soak::settings(builder);
@@ -129,10 +160,29 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if arguments.scale.is_some() {
         builder = scale::settings(builder);
     }
+    let nginx = match arguments.edge {
+        Some(_) => Some(edge::Nginx::start().await?),
+        None => None,
+    };
+    if let Some(nginx) = &nginx {
+        builder = nginx.settings(builder);
+    }
     let mut stack = builder.start().await?;
     proxy.lead_to(&stack.url(Service::LoanAuth));
     let client = Client::try_new(stack.gateway_url())?;
     let db = PgPool::connect(&stack.database().superuser_url()).await?;
+    if let (Some(seconds), Some(nginx)) = (arguments.edge, &nginx) {
+        return nginx.measure(&stack.gateway_url(), seconds).await;
+    }
+    if let Some(seconds) = arguments.limit {
+        settle(&client).await?;
+        let superuser = stack.database().superuser_url();
+        return limit::measure(&stack.gateway_url(), &superuser, &db, seconds).await;
+    }
+    if arguments.lists {
+        settle(&client).await?;
+        return lists::measure(&client, &db).await;
+    }
     if let Some(loans) = arguments.reconcile {
         return agreement::measure(&stack, &db, &bin_dir, loans).await;
     }

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub use read::{Candidate, by_id, candidate, has, lock, officers};
+pub use read::{Attempted, Candidate, by_id, candidates, has, lock, officers};
 pub use write::{add, remove, set_password, update};
 
 use ::events::codes::{ROLE_CUSTOMER, ROLE_OFFICER};

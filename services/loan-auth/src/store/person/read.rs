@@ -2,6 +2,8 @@
 
 use ::events::CustomerId;
 use common::admin::Selection;
+use common::db::column;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, Row as _};
 use time::OffsetDateTime;
 
@@ -17,46 +19,60 @@ pub struct Candidate {
     pub counters: Counters,
 }
 
-/// Whoever has a login name, and the failures around the attempt, in one
-/// statement: this is asked at every certification.
+/// Who tries to get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// Under which login name, as it is compared.
+    pub user_key: String,
+    /// What failures for that are counted under.
+    pub account: Vec<u8>,
+    /// From where.
+    pub address: String,
+}
+
+/// Whoever has these login names, and the failures around the attempts, in their order and
+/// in one statement: this is asked at every certification.
 ///
 /// # Errors
 /// What the database says.
-pub async fn candidate(
+pub async fn candidates(
     executor: impl PgExecutor<'_>,
-    user_key: &str,
-    account: &[u8],
-    address: &str,
+    attempts: &[Attempted],
     bounds: &Bounds,
     now: OffsetDateTime,
-) -> Result<Candidate, sqlx::Error> {
-    let row = sqlx::query(
+) -> Result<Vec<Candidate>, sqlx::Error> {
+    let rows = sqlx::query(
         "SELECT p.*, k.last_success_at,
                 a.pair_failures, a.pair_oldest_at, a.account_failures, a.account_oldest_at,
                 f.failures AS address_failures, f.oldest_at AS address_oldest_at
-         FROM (SELECT) AS always
-         LEFT JOIN person p ON p.user_key = $1
-         LEFT JOIN known_address k ON k.customer_id = p.customer_id AND k.address = $3
+         FROM unnest($1::text[], $2::bytea[], $3::text[]) WITH ORDINALITY AS tried(user_key, account, address, place)
+         LEFT JOIN person p ON p.user_key = tried.user_key
+         LEFT JOIN known_address k ON k.customer_id = p.customer_id AND k.address = tried.address
          CROSS JOIN LATERAL (
-             SELECT count(*) FILTER (WHERE address = $3 AND failed_at > $4) AS pair_failures,
-                    min(failed_at) FILTER (WHERE address = $3 AND failed_at > $4) AS pair_oldest_at,
+             SELECT count(*) FILTER (WHERE address = tried.address AND failed_at > $4) AS pair_failures,
+                    min(failed_at) FILTER (WHERE address = tried.address AND failed_at > $4) AS pair_oldest_at,
                     count(*) FILTER (WHERE failed_at > $5) AS account_failures,
                     min(failed_at) FILTER (WHERE failed_at > $5) AS account_oldest_at
-             FROM login_failure WHERE account = $2 AND failed_at > least($4, $5)
+             FROM login_failure WHERE account = tried.account AND failed_at > least($4, $5)
          ) a
          CROSS JOIN LATERAL (
              SELECT count(*) AS failures, min(failed_at) AS oldest_at
-             FROM login_failure WHERE address = $3 AND failed_at > $6
-         ) f",
+             FROM login_failure WHERE address = tried.address AND failed_at > $6
+         ) f
+         ORDER BY tried.place",
     )
-    .bind(user_key)
-    .bind(account)
-    .bind(address)
+    .bind(column(attempts, |one| one.user_key.as_str()))
+    .bind(column(attempts, |one| one.account.as_slice()))
+    .bind(column(attempts, |one| one.address.as_str()))
     .bind(now - bounds.account_address.window)
     .bind(now - bounds.account.window)
     .bind(now - bounds.address.window)
-    .fetch_one(executor)
+    .fetch_all(executor)
     .await?;
+    rows.iter().map(candidate).collect()
+}
+
+fn candidate(row: &PgRow) -> Result<Candidate, sqlx::Error> {
     let tally = |failures: &str, oldest_at: &str| -> Result<Tally, sqlx::Error> {
         Ok(Tally { failures: row.try_get(failures)?, oldest_at: row.try_get(oldest_at)? })
     };
@@ -67,7 +83,7 @@ pub async fn candidate(
         known_since: row.try_get("last_success_at")?,
     };
     let hash: Option<String> = row.try_get("password_hash")?;
-    let person = hash.map(|hash| Ok::<_, sqlx::Error>((person(&row)?, hash))).transpose()?;
+    let person = hash.map(|hash| Ok::<_, sqlx::Error>((person(row)?, hash))).transpose()?;
     Ok(Candidate { person, counters })
 }
 
