@@ -12,9 +12,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{OutcomeUnknown, POOL_ACQUIRE_SECONDS, is_infrastructure};
+use super::{OutcomeUnknown, POOL_ACQUIRE_SECONDS, is_infrastructure, is_outcome_unknown};
 
 /// Items that are worked on together at most.
 const TOGETHER_MAX: usize = 128;
@@ -23,31 +23,34 @@ const TOGETHER_MAX: usize = 128;
 /// requests at once.
 const WAITING_MAX: usize = 4_096;
 
+/// What becomes of an item: `None` is to go its way alone.
+type Outcome<O> = Result<Option<O>, sqlx::Error>;
+
 /// One item, for whoever waits for it.
 struct Waiting<I, O> {
     item: I,
-    /// Taken by the writer, or by whoever has waited too long: one of them, once.
+    /// Taken by the worker, or by whoever has waited too long: one of them, once.
     is_taken: Arc<AtomicBool>,
-    answer: oneshot::Sender<Result<O, sqlx::Error>>,
+    answer: oneshot::Sender<Outcome<O>>,
 }
 
 /// Gathers what is to be read or written, of one kind. Cloning is cheap.
 pub struct Gather<I, O> {
+    name: &'static str,
     queue: mpsc::Sender<Waiting<I, O>>,
 }
 
 impl<I, O> Clone for Gather<I, O> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { name: self.name, queue: self.queue.clone() }
     }
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
-    /// `work` reads or writes all that it is given in one transaction and answers each, in their
-    /// order. Should it fail because of what is in it, it is called again with each alone.
-    /// It never waits for a lock that another may hold for long: all wait with it.
-    ///
-    /// Ends when the last clone is gone and everything is written. The name is for metrics.
+    /// Begins a task that ends when the last clone is gone and all is worked on. `work`
+    /// reads or writes what it is given in one transaction and answers each, in their
+    /// order; all who come meanwhile wait for it, so it waits for no lock for long. The
+    /// name is for metrics.
     #[must_use]
     pub fn new(
         name: &'static str,
@@ -71,21 +74,31 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
                 }
                 let size = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 metrics::histogram!("db_gathered", "name" => name).record(size);
-                for (answer, outcome) in answers.into_iter().zip(write(&work, &items).await) {
+                for (answer, outcome) in answers.into_iter().zip(together(&work, &items).await) {
                     // Who has gone away has no use for it.
                     let _ = answer.send(outcome);
                 }
             }
         });
-        Self { queue }
+        Self { name, queue }
     }
 
-    /// Has `item` worked on with whatever else waits.
+    /// Has `item` worked on with whatever else waits. `None` if something is in the way of
+    /// those that it was with, and perhaps of this one: nothing was done, and the caller
+    /// does it alone.
     ///
     /// # Errors
-    /// What the database says; `PoolTimedOut` if it was not begun within
-    /// [`POOL_ACQUIRE_SECONDS`], and then it never will be.
-    pub async fn run(&self, item: I) -> Result<O, sqlx::Error> {
+    /// What the database says, where it says so of everything; `PoolTimedOut` if it was not
+    /// begun within [`POOL_ACQUIRE_SECONDS`], and then it never will be.
+    pub async fn run(&self, item: I) -> Outcome<O> {
+        let began = Instant::now();
+        let outcome = self.wait(item).await;
+        metrics::histogram!("db_gathered_seconds", "name" => self.name)
+            .record(began.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn wait(&self, item: I) -> Outcome<O> {
         let (answer, mut answered) = oneshot::channel();
         let is_taken = Arc::new(AtomicBool::new(false));
         let waiting = Waiting { item, is_taken: Arc::clone(&is_taken), answer };
@@ -103,37 +116,28 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     }
 }
 
-/// Writes all, and each alone if one of them spoils it for the others.
-async fn write<I, O>(
+/// What becomes of each. A panic or too few answers say nothing of the database: they are
+/// what one of the items has brought about.
+async fn together<I, O>(
     work: &(impl for<'a> Fn(&'a [I]) -> BoxFuture<'a, Result<Vec<O>, sqlx::Error>> + Sync),
     items: &[I],
-) -> Vec<Result<O, sqlx::Error>> {
-    let error = match attempt(work, items).await {
-        Ok(outcomes) => return outcomes.into_iter().map(Ok).collect(),
-        Err(error) => error,
-    };
-    if items.len() == 1 {
-        return vec![Err(error)];
+) -> Vec<Outcome<O>> {
+    match AssertUnwindSafe(async { work(items).await }).catch_unwind().await {
+        Ok(Ok(outcomes)) if outcomes.len() == items.len() => {
+            outcomes.into_iter().map(|outcome| Ok(Some(outcome))).collect()
+        }
+        Ok(Err(error)) if is_of_all(&error) => items.iter().map(|_| Err(same(&error))).collect(),
+        _ => items.iter().map(|_| Ok(None)).collect(),
     }
-    if is_infrastructure(&error) {
-        return items.iter().map(|_| Err(same(&error))).collect();
-    }
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        let alone = attempt(work, std::slice::from_ref(item)).await;
-        outcomes.push(alone.and_then(|one| one.into_iter().next().ok_or(sqlx::Error::RowNotFound)));
-    }
-    outcomes
 }
 
-/// As many outcomes as items, or an error; a panic is one, too.
-async fn attempt<I, O>(
-    work: &(impl for<'a> Fn(&'a [I]) -> BoxFuture<'a, Result<Vec<O>, sqlx::Error>> + Sync),
-    items: &[I],
-) -> Result<Vec<O>, sqlx::Error> {
-    let outcomes = AssertUnwindSafe(async { work(items).await }).catch_unwind().await;
-    let outcomes = outcomes.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
-    if outcomes.len() == items.len() { Ok(outcomes) } else { Err(sqlx::Error::WorkerCrashed) }
+/// Whether an error is everybody's: the database is away, or nobody knows what became of
+/// them. A lock that was not to be had, a statement that took too long, a deadlock may be
+/// one item's.
+fn is_of_all(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let is_of_one = ["55P03", "57014", "40P01", "40001"].contains(&code.as_ref());
+    is_outcome_unknown(error) || (is_infrastructure(error) && !is_of_one)
 }
 
 /// An error for everybody whom one failure has met, of the same kind.
@@ -156,11 +160,12 @@ mod tests {
     use super::*;
     use crate::db::is_outcome_unknown;
 
-    /// Doubles numbers, when it may; refuses what has a 13 in it, with `error`.
+    /// Doubles numbers, when it may; of those that have a 13 among them something else
+    /// becomes.
     fn doubling(
         may: &Arc<Semaphore>,
         seen: &Arc<Mutex<Vec<Vec<u64>>>>,
-        error: fn() -> sqlx::Error,
+        otherwise: fn() -> Result<Vec<u64>, sqlx::Error>,
     ) -> Gather<u64, u64> {
         let (may, seen) = (Arc::clone(may), Arc::clone(seen));
         Gather::new("doubling", move |items: &[u64]| {
@@ -170,61 +175,73 @@ mod tests {
                 may.acquire().await.unwrap().forget();
                 seen.lock().unwrap().push(items.clone());
                 if items.contains(&13) {
-                    return Err(error());
+                    return otherwise();
                 }
                 Ok(items.iter().map(|item| item * 2).collect())
             })
         })
     }
 
-    fn taken_alone() -> sqlx::Error {
-        sqlx::Error::RowNotFound
-    }
-
-    /// Writes 0 first, which is held, and all of `items` behind it.
+    /// Hands in 0 first, which is held, and all of `items` behind it.
     async fn behind_the_first(
         gather: &Gather<u64, u64>,
         may: &Semaphore,
-        items: &[u64],
-    ) -> Vec<Result<u64, sqlx::Error>> {
-        let mut writes: Vec<_> = vec![];
-        for item in std::iter::once(&0).chain(items) {
-            let (gather, item) = (gather.clone(), *item);
-            writes.push(tokio::spawn(async move { gather.run(item).await }));
+        items: impl IntoIterator<Item = u64>,
+    ) -> Vec<Outcome<u64>> {
+        let mut waiting: Vec<_> = vec![];
+        for item in std::iter::once(0).chain(items) {
+            let gather = gather.clone();
+            waiting.push(tokio::spawn(async move { gather.run(item).await }));
             tokio::task::yield_now().await;
         }
         may.add_permits(100);
         let mut outcomes = vec![];
-        for write in writes {
-            outcomes.push(write.await.unwrap());
+        for one in waiting {
+            outcomes.push(one.await.unwrap());
         }
         outcomes.split_off(1)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_come_meanwhile_are_written_together() {
+    async fn those_who_come_meanwhile_have_their_turn_together() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let gather = doubling(&may, &seen, taken_alone);
-        let outcomes = behind_the_first(&gather, &may, &[1, 2, 3]).await;
-        let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+        let gather = doubling(&may, &seen, || Ok(vec![]));
+        let outcomes = behind_the_first(&gather, &may, [1, 2, 3]).await;
+        let outcomes: Vec<_> = outcomes.into_iter().map(|one| one.unwrap().unwrap()).collect();
         assert_eq!(outcomes, [2, 4, 6]);
         assert_eq!(*seen.lock().unwrap(), [vec![0], vec![1, 2, 3]]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_refused_spoils_it_for_nobody_else() {
+    async fn no_more_than_so_many_at_once_and_each_gets_its_own_answer() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let gather = doubling(&may, &seen, taken_alone);
-        let outcomes = behind_the_first(&gather, &may, &[1, 13, 3]).await;
-        assert!(matches!(outcomes[..], [Ok(2), Err(sqlx::Error::RowNotFound), Ok(6)]));
-        assert_eq!(seen.lock().unwrap().len(), 5);
+        let gather = doubling(&may, &seen, || Ok(vec![]));
+        let outcomes = behind_the_first(&gather, &may, 100..400).await;
+        let doubled: Vec<_> = outcomes.into_iter().map(|one| one.unwrap().unwrap()).collect();
+        assert!(doubled.into_iter().eq((100..400).map(|item| item * 2)));
+        let sizes: Vec<_> = seen.lock().unwrap().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [1, TOGETHER_MAX, TOGETHER_MAX, 300 - 2 * TOGETHER_MAX]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_database_that_is_away_is_asked_once_for_all() {
+    async fn whatever_one_has_brought_about_each_goes_its_way_alone() {
+        let otherwise: [fn() -> Result<Vec<u64>, sqlx::Error>; 3] =
+            [|| Err(sqlx::Error::RowNotFound), || Ok(vec![1]), || panic!("13 is too much")];
+        for otherwise in otherwise {
+            let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
+            let gather = doubling(&may, &seen, otherwise);
+            let outcomes = behind_the_first(&gather, &may, [1, 13, 3]).await;
+            assert!(outcomes.iter().all(|one| matches!(one, Ok(None))));
+            assert_eq!(seen.lock().unwrap().len(), 2);
+            assert_eq!(gather.run(4).await.unwrap(), Some(8), "it goes on");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_away_is_away_for_all() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let gather = doubling(&may, &seen, || sqlx::Error::PoolTimedOut);
-        let outcomes = behind_the_first(&gather, &may, &[1, 13, 3]).await;
+        let gather = doubling(&may, &seen, || Err(sqlx::Error::PoolTimedOut));
+        let outcomes = behind_the_first(&gather, &may, [1, 13, 3]).await;
         assert!(outcomes.iter().all(|one| is_infrastructure(one.as_ref().unwrap_err())));
         assert_eq!(seen.lock().unwrap().len(), 2);
     }
@@ -232,26 +249,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_knows_nobody_is_told_to_know() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let lost = || OutcomeUnknown::unless_undone(std::io::Error::other("lost").into());
+        let lost = || Err(OutcomeUnknown::unless_undone(std::io::Error::other("lost").into()));
         let gather = doubling(&may, &seen, lost);
-        let outcomes = behind_the_first(&gather, &may, &[1, 13]).await;
+        let outcomes = behind_the_first(&gather, &may, [1, 13]).await;
         assert!(outcomes.iter().all(|one| is_outcome_unknown(one.as_ref().unwrap_err())));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_not_begun_in_time_never_is() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let gather = doubling(&may, &seen, taken_alone);
-        let first = tokio::spawn({
+        let gather = doubling(&may, &seen, || Ok(vec![]));
+        let hand_in = |item| {
             let gather = gather.clone();
-            async move { gather.run(0).await }
-        });
+            tokio::spawn(async move { gather.run(item).await })
+        };
+        let first = hand_in(0);
         tokio::task::yield_now().await;
+        let gone = hand_in(7);
+        tokio::task::yield_now().await;
+        gone.abort();
         assert!(matches!(gather.run(1).await, Err(sqlx::Error::PoolTimedOut)));
         may.add_permits(100);
         // It was begun, and is waited for however long that takes.
-        assert_eq!(first.await.unwrap().unwrap(), 0);
-        assert_eq!(gather.run(2).await.unwrap(), 4);
+        assert_eq!(first.await.unwrap().unwrap(), Some(0));
+        assert_eq!(gather.run(2).await.unwrap(), Some(4));
         assert_eq!(*seen.lock().unwrap(), [vec![0], vec![2]]);
     }
 }

@@ -186,8 +186,11 @@ async fn connected(settings: &ServiceSettings) -> Db {
 async fn migrated(settings: &ServiceSettings, migrations: &Migrator) -> anyhow::Result<()> {
     // A migration may take longer than a request. It waits for a lock only shortly, and
     // then again: whoever stands behind it in the queue for a table waits as well.
+    // And it may have to read whole tables.
+    let planning = db::PLANNING.iter().map(|(name, _)| (*name, "on"));
     let options = db::connect_options(settings)?
-        .options([("statement_timeout", "0"), ("lock_timeout", LOCK_WAIT)]);
+        .options([("statement_timeout", "0"), ("lock_timeout", LOCK_WAIT)])
+        .options(planning);
     // A newer version has been here, and goes back or stands beside this one: its
     // migrations only add (expand, then contract), and are none of our business.
     let migrations = Migrator {

@@ -15,6 +15,9 @@ use crate::publish;
 use crate::store::certification::{Certified, NewCertification, Refused};
 use crate::store::{certification, known_address};
 
+/// How long those that are certified together wait for a lock; then each waits by itself.
+const LOCK_TIMEOUT_TOGETHER: &str = "50ms";
+
 /// Certifies requests: those that come at the same time together. Cloning is cheap.
 #[derive(Clone)]
 pub struct Certifier {
@@ -63,7 +66,7 @@ impl Certifier {
         if proven.note.is_none() {
             let (asked, person, at) = (asked.clone(), proven.person.clone(), self.clock.now());
             let event = publish::certified(&asked, &person, at, &self.clock);
-            if self.together.run(Certifying { asked, person, event, at }).await? {
+            if self.together.run(Certifying { asked, person, event, at }).await? == Some(true) {
                 return Ok(Answer::Certified(proven.person.id));
             }
         }
@@ -76,6 +79,11 @@ impl Certifier {
 
 /// What nearly always is true of all: nobody was faster. Says of which it was.
 async fn certify_all(tx: &mut PgConnection, all: &[Certifying]) -> Result<Vec<bool>, sqlx::Error> {
+    // A void of one of them that is under way is waited for by that one alone.
+    sqlx::query("SELECT set_config('lock_timeout', $1, true)")
+        .bind(LOCK_TIMEOUT_TOGETHER)
+        .execute(&mut *tx)
+        .await?;
     let new = all.iter().map(|one| {
         let Certifying { asked, person, event, at } = one;
         NewCertification { asked, person, event_id: event.id, at: *at }

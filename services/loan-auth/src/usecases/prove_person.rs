@@ -96,7 +96,7 @@ struct Inner {
     hasher: Hasher,
     bounds: Bounds,
     /// Looks at people, those that are taken at the same time together.
-    looks: Gather<Attempted, Candidate>,
+    people: Gather<Attempted, Candidate>,
     remembered: Cache<CustomerId, Remembered>,
     /// New with every process: what is remembered is of no use anywhere else.
     key: hmac::Key,
@@ -136,7 +136,7 @@ impl Prover {
         let mut secret = [0_u8; 32];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| Error::Internal)?;
         let (pool, now, bounds) = (db.pool().clone(), clock.clone(), settings.bounds);
-        let looks = Gather::new("look_at_people", move |attempts: &[Attempted]| {
+        let people = Gather::new("look_at_people", move |attempts: &[Attempted]| {
             let (pool, now) = (pool.clone(), now.now());
             Box::pin(async move { store::person::candidates(&pool, attempts, &bounds, now).await })
         });
@@ -145,7 +145,7 @@ impl Prover {
             clock,
             hasher,
             bounds,
-            looks,
+            people,
             remembered: Cache::builder()
                 .max_capacity(settings.remembered_max)
                 .time_to_live(settings.remembered)
@@ -241,7 +241,12 @@ impl Inner {
             account: claim.account.to_vec(),
             address: claim.origin.as_str().to_owned(),
         };
-        Ok(self.looks.run(attempted).await?)
+        if let Some(found) = self.people.run(attempted.clone()).await? {
+            return Ok(found);
+        }
+        let (pool, now) = (self.db.pool(), self.clock.now());
+        let mut found = store::person::candidates(pool, &[attempted], &self.bounds, now).await?;
+        Ok(found.pop().ok_or(sqlx::Error::RowNotFound)?)
     }
 
     /// What can be said without a hash.

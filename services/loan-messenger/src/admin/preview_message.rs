@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ::events::Language;
+use ::events::codes::MessageKind;
 use axum::extract::State;
 use common::http::{Json, Query};
+use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -55,7 +57,14 @@ impl Preview {
 pub(super) async fn preview_message(
     State(admin): State<Admin>,
     Query(wanted): Query<Wanted>,
-) -> Json<Vec<Preview>> {
+) -> Result<Json<Vec<Preview>>, Problem> {
+    if let Some(kind) = wanted.kind.as_deref()
+        && kind != CODE_KIND
+        && let Err(error) = kind.parse::<MessageKind>()
+    {
+        let reason = format!("{error}, {CODE_KIND}");
+        return Err(Problem::invalid("There is no such kind.").with_error("kind", reason));
+    }
     let languages = Language::ALL.iter().copied();
     let languages = languages.filter(|one| wanted.language.is_none_or(|wanted| wanted == *one));
     let previews = languages.flat_map(|language| {
@@ -63,7 +72,7 @@ pub(super) async fn preview_message(
         messages.chain([code(language, admin.rules.code_good_for)])
     });
     let is_wanted = |one: &Preview| wanted.kind.as_deref().is_none_or(|kind| kind == one.kind);
-    Json(previews.filter(is_wanted).collect())
+    Ok(Json(previews.filter(is_wanted).collect()))
 }
 
 fn message(notice: &Notice, language: Language) -> Preview {

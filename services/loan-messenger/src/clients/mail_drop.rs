@@ -65,7 +65,9 @@ fn write(file: &Path, mail: &[u8]) -> std::io::Result<()> {
         let mut part = std::fs::File::create(&beside)?;
         part.write_all(mail)?;
         part.sync_all()?;
-        std::fs::rename(&beside, file)
+        std::fs::rename(&beside, file)?;
+        // Its new name is in the folder, and the folder on the disk as well.
+        file.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
     })();
     if written.is_err() {
         // What is half written is nobody's mail; the error is the first one.

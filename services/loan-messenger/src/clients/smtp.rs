@@ -141,7 +141,7 @@ impl Server {
             let stream = Box::new(Bounded::new(stream));
             AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await
         };
-        let mut connection = greeted.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+        let mut connection = greeted.map_err(unwelcome)?;
         let upgrades = match self.security {
             Security::Required => true,
             Security::Opportunistic => connection.can_starttls(),
@@ -149,11 +149,11 @@ impl Server {
         };
         if upgrades {
             let upgrade = connection.starttls(self.parameters.clone(), &self.hello);
-            upgrade.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+            upgrade.await.map_err(unwelcome)?;
         }
         if let Some(login) = &self.login {
             let login = connection.auth(DEFAULT_MECHANISMS, login);
-            login.await.map_err(|error| Failure::of(Stage::Greeting, &error))?;
+            login.await.map_err(unwelcome)?;
         }
         Ok(connection)
     }
@@ -294,6 +294,16 @@ impl Smtp {
     fn forget_kept(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// What ended a talk before there was a mail in it. An operator can't guess why TLS failed, so
+/// that is said; the words of an answer are not, which may quote a login.
+fn unwelcome(error: lettre::transport::smtp::Error) -> Failure {
+    match error.status() {
+        Some(code) => tracing::warn!(%code, "the mail server does not let us in"),
+        None => tracing::warn!(%error, "the mail server can't be talked to"),
+    }
+    Failure::of(Stage::Greeting, &error)
 }
 
 /// An answer of the class that was waited for: 2, done; 3, go on.

@@ -37,8 +37,10 @@ pub async fn keep_recipient(
         store::contact::unverify(tx, customer_id, Channel::Sms).await?;
     }
     let now = clock.now();
-    if is_other_mail {
-        store::verification::end_codes(tx, customer_id, Channel::Mail, now).await?;
+    for (channel, is_other) in [(Channel::Mail, is_other_mail), (Channel::Sms, is_other_mobile)] {
+        if is_other {
+            store::verification::end_codes(tx, customer_id, channel, now).await?;
+        }
     }
     store::delivery::look_again(tx, customer_id, is_other_mail || is_other_mobile, now).await?;
     // Who reads the whole history of the customers does not write to all of them.

@@ -15,6 +15,7 @@ use crate::domain::standing::Standing;
 use crate::http::testing::World;
 
 /// What is said of one request.
+#[derive(Clone, Copy)]
 struct Story<'a> {
     world: &'a World,
     id: LoanRequestId,
@@ -286,4 +287,29 @@ fn every_event_of_ours_is_listened_to() {
     let subscriptions = subscriptions(Clock::system());
     assert_eq!(subscriptions.group(), "loan-request");
     assert_eq!(subscriptions.topics(), ["loan.auth", "loan.manager"]);
+}
+
+#[sqlx::test(migrations = "./migrations")]
+async fn what_comes_together_is_as_if_one_came_after_the_other(pool: PgPool) {
+    let world = World::new(pool.clone()).await;
+    let (one, two) = (Story::undecided(&world).await, Story::undecided(&world).await);
+    let db = common::db::Db::from_pool(pool);
+    let together = subscriptions(world.clock.clone());
+    let received = |story: &Story<'_>| ReceivedEvent::for_test(&story.received(story.id.into()));
+    let certified = |story: &Story<'_>| ReceivedEvent::for_test(&story.certified());
+    let events = [certified(&one), certified(&two), received(&one), received(&two), received(&one)];
+    assert_eq!(together.deliver_together(&db, &events).await.unwrap(), 5);
+    for story in [&one, &two] {
+        let row = world.row(story.id).await;
+        assert_eq!((row.standing, row.version), (Standing::Received(story.customer), 3));
+    }
+
+    // Two say of one request that it is of two customers: one of them is wrong.
+    let (three, four) = (Story::undecided(&world).await, Story::undecided(&world).await);
+    let stranger = Story { customer: world.clock.new_id().into(), ..four };
+    let events = [received(&three), received(&four), received(&stranger)];
+    let refused = together.deliver_together(&db, &events).await;
+    assert!(matches!(refused, Err(HandlerError::Impossible(_))));
+    assert_eq!(three.standing().await, Standing::Undecided, "none, or all");
+    assert_eq!(four.standing().await, Standing::Undecided);
 }

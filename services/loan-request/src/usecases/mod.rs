@@ -40,9 +40,9 @@ pub struct Desk {
     /// How long things may take.
     pub timing: Timing,
     /// New requests, on their way to the database.
-    pub written: Gather<NewRequest, ()>,
+    pub submissions: Gather<NewRequest, ()>,
     /// Certifications, on their way there; whether each was the first word on its request.
-    pub certified: Gather<NewlyCertified, bool>,
+    pub certifications: Gather<NewlyCertified, bool>,
 }
 
 impl Desk {
@@ -50,7 +50,7 @@ impl Desk {
     #[must_use]
     pub fn new(db: Db, clock: Clock, auth: LoanAuth, timing: Timing) -> Self {
         let pool = db.pool().clone();
-        let written = Gather::new("submit_loan_requests", move |new: &[NewRequest]| {
+        let submissions = Gather::new("submit_loan_requests", move |new: &[NewRequest]| {
             let pool = pool.clone();
             Box::pin(async move {
                 loan_request::insert(&pool, new).await?;
@@ -58,14 +58,15 @@ impl Desk {
             })
         });
         let pool = db.pool().clone();
-        let certified = Gather::new("certify_loan_requests", move |new: &[NewlyCertified]| {
-            let pool = pool.clone();
-            Box::pin(async move {
-                let first = loan_request::certify_undecided(&pool, new).await?;
-                Ok(new.iter().map(|one| first.contains(&one.id)).collect())
-            })
-        });
-        Self { db, clock, auth, timing, written, certified }
+        let certifications =
+            Gather::new("certify_loan_requests", move |new: &[NewlyCertified]| {
+                let pool = pool.clone();
+                Box::pin(async move {
+                    let first = loan_request::certify_undecided(&pool, new).await?;
+                    Ok(new.iter().map(|one| first.contains(&one.id)).collect())
+                })
+            });
+        Self { db, clock, auth, timing, submissions, certifications }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use ::events::LoanRequestId;
 use common::clock::Clock;
 use sqlx::PgConnection;
 
@@ -20,9 +19,11 @@ pub async fn receive_loan_requests(
     clock: &Clock,
 ) -> Result<(), StepError> {
     let pending = loan_request::receive_pending(tx, received).await?;
-    let pending: HashSet<LoanRequestId> = pending.into_iter().collect();
+    let mut pending: HashSet<_> = pending.into_iter().collect();
     for one in received {
-        if pending.contains(&one.id) || receive(tx, one).await? != Step::AlreadyApplied {
+        // Taken out, because two events may say it of one request, and not the same.
+        let is_received = pending.remove(&(one.id, one.customer));
+        if is_received || receive(tx, one).await? != Step::AlreadyApplied {
             note_done(one.id, "received", clock.now());
         }
     }

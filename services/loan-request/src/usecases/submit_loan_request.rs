@@ -174,7 +174,9 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
     let new = NewRequest { request: request.clone(), decide_after };
     let Some(key) = &order.key else {
         // Nearly every request comes this way, together with others that come now.
-        desk.written.run(new).await?;
+        if desk.submissions.run(new.clone()).await?.is_none() {
+            loan_request::insert(desk.db.pool(), &[new]).await?;
+        }
         return Ok(Claim::Fresh);
     };
     let new = [new];
@@ -324,7 +326,7 @@ async fn certified_at_once(
     customer: CustomerId,
     at: time::OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    desk.certified.run(NewlyCertified { id, customer, at }).await
+    Ok(desk.certifications.run(NewlyCertified { id, customer, at }).await? == Some(true))
 }
 
 /// Gives up what the database does not do in time.

@@ -90,7 +90,7 @@ fn figure(name: &'static str, run: &Run) -> Figure {
             "{} requests in {:.1} s, {:.1} MiB at most, {} disagreeing",
             run.summary["checked"],
             run.took.as_secs_f64(),
-            super::kib_as_mib(run.resident_max_kib),
+            crate::everyday::kib_as_mib(run.resident_max_kib),
             run.summary["disagreeing"],
         ),
         goal: "≤ 60 s, ≤ 64 MiB",

@@ -25,36 +25,9 @@ struct Process {
 impl Costs {
     /// Of this process and all that it has started, until now.
     pub(crate) fn now() -> Result<Self> {
-        let mut all = BTreeMap::new();
-        for entry in std::fs::read_dir("/proc").context("no /proc")?.flatten() {
-            let name = entry.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            // One that ends meanwhile is its parent's from then on.
-            if let Some(process) = process(pid) {
-                all.insert(pid, process);
-            }
-        }
-        let me = std::process::id();
         let mut costs = Self::default();
-        for (pid, process) in &all {
-            let mut ancestor = *pid;
-            while ancestor != me
-                && let Some(parent) = all.get(&ancestor).map(|process| process.parent)
-            {
-                ancestor = parent;
-            }
-            if ancestor == me {
-                // The embedded broker is a part of the program that starts everything.
-                let part = match process.name.as_str() {
-                    _ if *pid == me => "load generator",
-                    "standalone" => "broker",
-                    "postgres" => "PostgreSQL",
-                    name => name,
-                };
-                *costs.0.entry(part.to_owned()).or_default() += process.took;
-            }
+        for (_, part, took) in parts()? {
+            *costs.0.entry(part).or_default() += took;
         }
         Ok(costs)
     }
@@ -101,6 +74,54 @@ impl Costs {
             met: sum > 0.0,
         }
     }
+}
+
+/// Which part each thread is of, of this process and all that it has started.
+pub(crate) fn threads() -> Result<BTreeMap<u32, String>> {
+    let mut threads = BTreeMap::new();
+    for (pid, part, _) in parts()? {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        for task in tasks {
+            if let Some(id) = task.file_name().to_str().and_then(|name| name.parse().ok()) {
+                threads.insert(id, part.clone());
+            }
+        }
+    }
+    Ok(threads)
+}
+
+/// The same, with the processor time of each.
+fn parts() -> Result<Vec<(u32, String, Duration)>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").context("no /proc")?.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // One that ends meanwhile is its parent's from then on.
+        if let Some(process) = process(pid) {
+            all.insert(pid, process);
+        }
+    }
+    let me = std::process::id();
+    let mut parts = Vec::new();
+    for (pid, process) in &all {
+        let mut ancestor = *pid;
+        while ancestor != me
+            && let Some(parent) = all.get(&ancestor).map(|process| process.parent)
+        {
+            ancestor = parent;
+        }
+        if ancestor == me {
+            // The embedded broker is a part of the program that starts everything.
+            let part = match process.name.as_str() {
+                _ if *pid == me => "load generator",
+                "standalone" => "broker",
+                "postgres" => "PostgreSQL",
+                name => name,
+            };
+            parts.push((*pid, part.to_owned(), process.took));
+        }
+    }
+    Ok(parts)
 }
 
 fn process(pid: u32) -> Option<Process> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use journeys::client::Credentials;
-use standalone::StackBuilder;
+use standalone::{Service, StackBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -61,7 +61,12 @@ impl Nginx {
     /// The gateway leads there.
     pub(crate) fn settings(&self, builder: StackBuilder) -> StackBuilder {
         let url = format!("http://127.0.0.1:{}", self.upstream);
-        builder.env(standalone::Service::Gateway, "REQUEST_URL", &url)
+        // All of it comes from one address.
+        builder.env(Service::Gateway, "REQUEST_URL", &url).env(
+            Service::Gateway,
+            "RATE_LIMIT_PER_SECOND",
+            "1000000",
+        )
     }
 
     pub(crate) async fn measure(&self, gateway: &str, seconds: u32) -> Result<Vec<Figure>> {

@@ -14,9 +14,6 @@ use crate::costs::Costs;
 /// The statements of so many applications.
 const SCRIPT: &str = include_str!("limit.sql");
 
-/// Transactions in which the script writes a batch, each a commit.
-const COMMITS: f64 = 12.0;
-
 /// Ids in the order of time, as the services make them (UUID version 7).
 const BENCH_ID: &str = "
     CREATE OR REPLACE FUNCTION bench_id(ms bigint, run bigint, n bigint) RETURNS uuid IMMUTABLE PARALLEL SAFE LANGUAGE sql
@@ -43,12 +40,18 @@ pub(crate) async fn measure(
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     let (each, applications) =
         (commits as f64 / ours.transactions as f64, ours.transactions as f64);
-    // As many applications share a commit in the script as in the system.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
-    let batch = (COMMITS / each).round().max(1.0) as u32;
     sqlx::query(BENCH_ID).execute(db).await?;
+    // As many applications share a commit in the script as in the system; both are counted
+    // as the server counts them, reads included.
+    let before = self::commits(db).await?;
+    let tried = pgbench(superuser, 1, 3).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let of_script = (self::commits(db).await? - before) as f64 / tried.transactions;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    let batch = (of_script / each).round().max(1.0) as u32;
     println!("pgbench with {batch} applications in each transaction …");
-    let alone = pgbench(superuser, batch, seconds).await?;
+    let alone = pgbench(superuser, batch, seconds).await?.each_second * f64::from(batch);
     let share = ours.rate / alone;
     let database = costs.of("PostgreSQL").as_secs_f64() * 1_000.0 / applications;
     Ok(vec![Figure {
@@ -69,27 +72,36 @@ async fn commits(db: &PgPool) -> Result<i64> {
     Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 
-/// Applications a second that the database alone takes.
-async fn pgbench(superuser: &str, batch: u32, seconds: u32) -> Result<f64> {
+/// What pgbench has done.
+struct Done {
+    transactions: f64,
+    each_second: f64,
+}
+
+/// Runs the script with so many applications in each transaction.
+async fn pgbench(superuser: &str, batch: u32, seconds: u32) -> Result<Done> {
     let script = tempfile::NamedTempFile::new()?;
     std::fs::write(script.path(), SCRIPT)?;
+    let planning = common::db::PLANNING.map(|(name, value)| format!("-c {name}={value}"));
     let output = Command::new("pgbench")
         .args(["-n", "-M", "prepared", "-D", &format!("batch={batch}"), "-f"])
         .arg(script.path())
         .args(["-c", &SESSIONS.to_string(), "-j", "2", "-T", &seconds.to_string()])
         .arg(superuser)
-        .env(
-            "PGOPTIONS",
-            "-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
-        )
+        .env("PGOPTIONS", planning.join(" "))
         .output()
         .await
         .context("pgbench is not there; it comes with PostgreSQL")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "pgbench: {errors}");
-    let line = text.lines().find_map(|line| line.strip_prefix("tps = "));
-    let tps = line.and_then(|rest| rest.split_whitespace().next());
-    let tps: f64 = tps.with_context(|| format!("pgbench says no tps: {text} {errors}"))?.parse()?;
-    Ok(tps * f64::from(batch))
+    let figure = |label: &str| -> Result<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(label));
+        let word = line.and_then(|rest| rest.split_whitespace().next());
+        Ok(word.with_context(|| format!("pgbench says no {label} {text} {errors}"))?.parse()?)
+    };
+    Ok(Done {
+        transactions: figure("number of transactions actually processed:")?,
+        each_second: figure("tps =")?,
+    })
 }

@@ -9,6 +9,7 @@ mod agreement;
 mod costs;
 mod delay;
 mod edge;
+mod everyday;
 mod latency;
 mod limit;
 mod lists;
@@ -16,10 +17,12 @@ mod machine;
 mod messages;
 mod overload;
 mod pair;
+mod profile;
 mod read_your_writes;
 mod rebuild;
 mod scale;
 mod soak;
+mod storm;
 mod up;
 
 use std::path::PathBuf;
@@ -31,9 +34,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use journeys::client::{Client, Credentials};
 use journeys::proxy::Proxy;
-use journeys::siege;
 use serde::Serialize;
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use standalone::{Postgres, Service, Stack};
 
 /// Measures the system.
@@ -80,6 +82,13 @@ struct Arguments {
     /// Measures nothing but reading lists, with up to a million loans.
     #[arg(long)]
     lists: bool,
+    /// Measures nothing but where the time goes, for so many seconds: needs perf, and
+    /// PostgreSQL's pg_stat_statements.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "15")]
+    profile: Option<u32>,
+    /// Measures nothing but a storm of logins, for so many seconds.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "15")]
+    storm: Option<u32>,
     /// Compares this build with the one in another folder, in turns.
     #[arg(long, value_name = "BIN_DIR")]
     against: Option<PathBuf>,
@@ -145,119 +154,116 @@ async fn run(arguments: Arguments) -> Result<Vec<Figure>> {
     if let Some(against) = &arguments.against {
         return pair::measure(&bin_dir, against, arguments.siege_seconds).await;
     }
-    let mut figures = Vec::new();
-    // Durable, as in production: a commit is on the disk when it is answered.
-    let postgres = Arc::new(Postgres::throw_away_durable().await?);
-    println!("starting PostgreSQL, the broker and the six processes …");
-    let mut builder = Stack::builder().bin_dir(&bin_dir).postgres(Arc::clone(&postgres));
-    if arguments.soak.soak.is_some() {
-        builder = soak::settings(builder);
-    }
-    let proxy = Proxy::start().await?;
-    if arguments.delay.is_some() {
-        builder = delay::settings(builder, &proxy);
-    }
-    if arguments.scale.is_some() {
-        builder = scale::settings(builder);
-    }
-    let nginx = match arguments.edge {
-        Some(_) => Some(edge::Nginx::start().await?),
-        None => None,
-    };
-    if let Some(nginx) = &nginx {
-        builder = nginx.settings(builder);
-    }
-    let mut stack = builder.start().await?;
-    proxy.lead_to(&stack.url(Service::LoanAuth));
-    let client = Client::try_new(stack.gateway_url())?;
-    let db = PgPool::connect(&stack.database().superuser_url()).await?;
-    if let (Some(seconds), Some(nginx)) = (arguments.edge, &nginx) {
-        return nginx.measure(&stack.gateway_url(), seconds).await;
-    }
-    if let Some(seconds) = arguments.limit {
-        settle(&client).await?;
-        let superuser = stack.database().superuser_url();
-        return limit::measure(&stack.gateway_url(), &superuser, &db, seconds).await;
-    }
-    if arguments.lists {
-        settle(&client).await?;
-        return lists::measure(&client, &db).await;
-    }
-    if let Some(loans) = arguments.reconcile {
-        return agreement::measure(&stack, &db, &bin_dir, loans).await;
-    }
-    if let Some(times) = arguments.read_your_writes {
-        settle(&client).await?;
-        return read_your_writes::measure(&mut stack, &client, &db, times).await;
-    }
-    if let Some(loans) = arguments.rebuild {
-        settle(&client).await?;
-        return rebuild::measure(&stack, &db, loans).await;
-    }
-    if let Some(seconds) = arguments.delay {
-        settle(&client).await?;
-        return delay::measure(&mut stack, &proxy, &client, &db, seconds).await;
-    }
-    if let Some(seconds) = arguments.overload {
-        settle(&client).await?;
-        return overload::measure(&stack.gateway_url(), &client, seconds).await;
-    }
-    if let Some(seconds) = arguments.scale {
-        settle(&client).await?;
-        return scale::measure(&mut stack, seconds).await;
-    }
-    if let Some(messages) = arguments.messages {
-        settle(&client).await?;
-        return messages::measure(&mut stack, &client, &db, messages).await;
-    }
-    if arguments.soak.soak.is_some() {
-        settle(&client).await?;
-        return soak::measure(&client, &db, arguments.rate, &arguments.soak).await;
-    }
-
-    figures.push(start_to_ready(&mut stack).await?);
-    settle(&client).await?;
-    figures.push(latency::measure(&client, arguments.rate, arguments.seconds).await?);
-    figures.push(resident(&stack));
-    let before = counts(&db).await?;
-    let costs = costs::Costs::now()?;
-    println!("siege -c100 -t{}S …", arguments.siege_seconds);
-    let siege = siege::run(&stack.gateway_url(), 100, arguments.siege_seconds).await?;
-    println!("siege: {siege:?}");
-    figures.push(Figure {
-        name: "siege, 100 clients: availability",
-        measured: format!(
-            "{} %, {} requests, {}/s",
-            siege.availability, siege.transactions, siege.rate
-        ),
-        goal: "100 %",
-        met: siege.availability >= 100.0,
-    });
-    figures.push(agreement(&db, &before, siege.transactions).await?);
-    figures.push(costs::Costs::now()?.since(&costs).of_one(siege.transactions));
-    println!("resident memory after siege: {}", resident(&stack).measured);
-    Ok(figures)
+    Bench::start(&arguments, bin_dir).await?.measure(&arguments).await
 }
 
-/// Each process is ended and started again while all else is up.
-async fn start_to_ready(stack: &mut Stack) -> Result<Figure> {
-    let mut slowest = Duration::ZERO;
-    let mut each = Vec::new();
-    for service in Service::ALL {
-        let process = stack.service_mut(service);
-        process.terminate().await?;
-        let started = Instant::now();
-        process.start_again().await?;
-        let took = started.elapsed();
-        slowest = slowest.max(took);
-        each.push(format!("{service} {} ms", took.as_millis()));
+/// The system that is measured.
+struct Bench {
+    stack: Stack,
+    client: Client,
+    db: PgPool,
+    bin_dir: PathBuf,
+    /// What stands before loan-auth, where that is to be slow.
+    proxy: Proxy,
+    nginx: Option<edge::Nginx>,
+}
+
+impl Bench {
+    async fn start(arguments: &Arguments, bin_dir: PathBuf) -> Result<Self> {
+        // Durable, as in production: a commit is on the disk when it is answered.
+        let mut postgres = Postgres::throw_away_durable().await?;
+        if arguments.profile.is_some() {
+            profile::prepare(&mut postgres).await?;
+        }
+        println!("starting PostgreSQL, the broker and the six processes …");
+        let mut builder = Stack::builder().bin_dir(&bin_dir).postgres(Arc::new(postgres));
+        if arguments.soak.soak.is_some() {
+            builder = soak::settings(builder);
+        }
+        let proxy = Proxy::start().await?;
+        if arguments.delay.is_some() {
+            builder = delay::settings(builder, &proxy);
+        }
+        if arguments.storm.is_some() {
+            builder = storm::settings(builder);
+        }
+        if arguments.scale.is_some() {
+            builder = scale::settings(builder);
+        }
+        let nginx = match arguments.edge {
+            Some(_) => Some(edge::Nginx::start().await?),
+            None => None,
+        };
+        if let Some(nginx) = &nginx {
+            builder = nginx.settings(builder);
+        }
+        let stack = builder.start().await?;
+        proxy.lead_to(&stack.url(Service::LoanAuth));
+        let client = Client::try_new(stack.gateway_url())?;
+        let db = PgPool::connect(&stack.database().superuser_url()).await?;
+        Ok(Self { stack, client, db, bin_dir, proxy, nginx })
     }
-    Ok(Figure {
-        name: "start to ready, each process",
-        measured: each.join(", "),
-        goal: "≤ 1 s each",
-        met: slowest <= Duration::from_secs(1),
-    })
+
+    /// What was asked for; without a wish the figures of every day.
+    async fn measure(&mut self, arguments: &Arguments) -> Result<Vec<Figure>> {
+        let Self { stack, client, db, bin_dir, proxy, nginx } = self;
+        let gateway = stack.gateway_url();
+        if let (Some(seconds), Some(nginx)) = (arguments.edge, nginx) {
+            return nginx.measure(&gateway, seconds).await;
+        }
+        if let Some(loans) = arguments.reconcile {
+            return agreement::measure(stack, db, bin_dir, loans).await;
+        }
+        if !arguments.is_special() {
+            return everyday::measure(stack, client, db, arguments).await;
+        }
+        settle(client).await?;
+        if let Some(seconds) = arguments.limit {
+            let superuser = stack.database().superuser_url();
+            return limit::measure(&gateway, &superuser, db, seconds).await;
+        }
+        if let Some(seconds) = arguments.profile {
+            return profile::measure(&gateway, db, seconds).await;
+        }
+        if let Some(seconds) = arguments.storm {
+            return storm::measure(client, seconds).await;
+        }
+        if arguments.lists {
+            return lists::measure(client, db).await;
+        }
+        if let Some(times) = arguments.read_your_writes {
+            return read_your_writes::measure(stack, client, db, times).await;
+        }
+        if let Some(loans) = arguments.rebuild {
+            return rebuild::measure(stack, db, loans).await;
+        }
+        if let Some(seconds) = arguments.delay {
+            return delay::measure(stack, proxy, client, db, seconds).await;
+        }
+        if let Some(seconds) = arguments.overload {
+            return overload::measure(&gateway, client, seconds).await;
+        }
+        if let Some(seconds) = arguments.scale {
+            return scale::measure(stack, seconds).await;
+        }
+        if let Some(messages) = arguments.messages {
+            return messages::measure(stack, client, db, messages).await;
+        }
+        soak::measure(client, db, arguments.rate, &arguments.soak).await
+    }
+}
+
+impl Arguments {
+    /// Whether one thing is asked for that needs a first loan.
+    fn is_special(&self) -> bool {
+        let seconds = [self.limit, self.profile, self.storm, self.delay, self.overload, self.scale];
+        seconds.iter().any(Option::is_some)
+            || self.lists
+            || self.read_your_writes.is_some()
+            || self.rebuild.is_some()
+            || self.messages.is_some()
+            || self.soak.soak.is_some()
+    }
 }
 
 /// Until a first loan has gone all the way.
@@ -274,71 +280,4 @@ async fn settle(client: &Client) -> Result<()> {
     let path = format!("/loanStatus/loans/{loan}");
     client.wait_for(&path, &token, Duration::from_secs(30), |answer| answer.status == 200).await?;
     Ok(())
-}
-
-fn resident(stack: &Stack) -> Figure {
-    let each: Vec<(Service, u64)> = stack
-        .services()
-        .map(|process| (process.service(), process.resident_kib().unwrap_or_default()))
-        .collect();
-    let total: u64 = each.iter().map(|(_, kib)| kib).sum();
-    let parts: Vec<String> =
-        each.iter().map(|(service, kib)| format!("{service} {:.1}", kib_as_mib(*kib))).collect();
-    Figure {
-        name: "resident memory of the six after this load",
-        measured: format!("{:.1} MiB ({})", kib_as_mib(total), parts.join(", ")),
-        goal: "≤ 120 MiB together",
-        met: kib_as_mib(total) <= 120.0,
-    }
-}
-
-fn kib_as_mib(kib: u64) -> f64 {
-    u32::try_from(kib).map_or(f64::INFINITY, f64::from) / 1024.0
-}
-
-const COUNTED: [(&str, &str); 4] = [
-    ("accepted", "SELECT count(*) FROM loan_request.loan_request WHERE customer_id IS NOT NULL"),
-    ("요청완료", "SELECT count(*) FROM loan_request.loan_request WHERE status = '요청완료'"),
-    (
-        "in status",
-        "SELECT count(*) FROM loan_status.entry WHERE event_type = 'LoanRequestReceived'",
-    ),
-    ("told", "SELECT count(*) FROM loan_messenger.message WHERE kind = 'request-received'"),
-];
-
-async fn counts(db: &PgPool) -> Result<Vec<i64>> {
-    let mut counts = Vec::new();
-    for (_, sql) in COUNTED {
-        counts.push(sqlx::query(sql).fetch_one(db).await?.try_get(0)?);
-    }
-    Ok(counts)
-}
-
-/// After the load everything catches up: what was accepted is everywhere.
-async fn agreement(db: &PgPool, before: &[i64], sent: u64) -> Result<Figure> {
-    let started = Instant::now();
-    loop {
-        let now: Vec<i64> =
-            counts(db).await?.iter().zip(before).map(|(now, before)| now - before).collect();
-        let agreed = now.iter().all(|count| *count == now[0])
-            && u64::try_from(now[0]).is_ok_and(|n| n >= sent);
-        if agreed || started.elapsed() > Duration::from_secs(120) {
-            let parts: Vec<String> = COUNTED
-                .iter()
-                .zip(&now)
-                .map(|((name, _), count)| format!("{name} {count}"))
-                .collect();
-            return Ok(Figure {
-                name: "after siege, caught up",
-                measured: format!(
-                    "{} after {:.1} s",
-                    parts.join(" = "),
-                    started.elapsed().as_secs_f64()
-                ),
-                goal: "accepted = 요청완료 = in status = told",
-                met: agreed,
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }

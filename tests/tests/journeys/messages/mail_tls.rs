@@ -1,12 +1,13 @@
 //! Mail by lines that are guarded, to servers that want a login.
 
 use anyhow::Result;
+use journeys::client::Answer;
 use journeys::harness::Journey;
 use journeys::mail_server::{Identity, Line, MailServer};
 use standalone::Service;
 use tempfile::TempDir;
 
-use super::{codes, confirm, impatient, messages, register, until};
+use super::{ARRIVES_WITHIN, codes, confirm, impatient, messages, register, until};
 
 /// What nobody may overhear.
 const PASSWORD: &str = "p:w/d @1";
@@ -39,6 +40,14 @@ async fn code_state(journey: &Journey, token: &str) -> Result<String> {
     Ok(settings["mail"]["code"]["state"].as_str().unwrap_or("none").to_owned())
 }
 
+/// Waits until the first message that waits was tried, and did not go for this reason.
+async fn waits_for(journey: &Journey, token: &str, reason: &str) -> Result<()> {
+    let is_so = |answer: &Answer| answer.json()["waiting"]["reason"] == *reason;
+    let path = "/loanMessengers/delivery";
+    journey.client.wait_for(path, token, ARRIVES_WITHIN, is_so).await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_by_tls_with_a_login() -> Result<()> {
     let server = MailServer::start().await?;
@@ -67,7 +76,7 @@ async fn mail_goes_by_tls_with_a_login() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_tls_is_required_nothing_is_said_without_it() -> Result<()> {
-    let server = MailServer::start().await?;
+    let mut server = MailServer::start().await?;
     let identity = Identity::try_new("localhost")?;
     server.set_line(Line::StartTls(identity.clone()));
     server.set_login("bank", PASSWORD);
@@ -78,19 +87,23 @@ async fn where_tls_is_required_nothing_is_said_without_it() -> Result<()> {
 
     // Somebody between takes the offer of TLS away; shows a certificate that nobody trusts;
     // shows one of another host.
-    let other_host = Identity::try_new("elsewhere.example")?;
-    for line in
-        [Line::Open, Line::StartTls(Identity::try_new("localhost")?), Line::StartTls(other_host)]
-    {
-        let (before, shown) = (server.mails().len(), format!("{line:?}"));
+    let before = server.mails().len();
+    for (line, reason) in [
+        (Line::Open, "not-offered"),
+        (Line::StartTls(Identity::try_new("localhost")?), "connection"),
+        (Line::StartTls(Identity::try_new("elsewhere.example")?), "connection"),
+    ] {
+        // What was kept open before goes with it.
+        server.stop().await;
         server.set_line(line);
-        // What was kept open before is closed by then.
-        tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+        server.go_on().await?;
         journey.client.apply(&reader.who, 1_000).await?;
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        assert_eq!(server.mails().len(), before, "{shown}");
+        waits_for(&journey, &reader.token, reason).await?;
+        assert_eq!(server.mails().len(), before, "{reason}");
     }
+    server.stop().await;
     server.set_line(Line::StartTls(identity));
+    server.go_on().await?;
     until("all three", || messages(&server, &reader.address).len() == 3).await?;
     assert!(server.mails().iter().all(|mail| mail.is_guarded));
     let overheard = server.overheard();

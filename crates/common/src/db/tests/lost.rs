@@ -133,3 +133,26 @@ async fn a_commit_whose_answer_is_lost_is_told_from_one_that_was_undone(pool: Pg
     assert!(!is_outcome_unknown(&outcome.unwrap_err()));
     assert_eq!(count(&pool).await, 1);
 }
+
+#[sqlx::test]
+async fn plans_do_not_depend_on_how_large_a_table_was_unless_it_is_to_be_read_whole(pool: PgPool) {
+    let url = pool.connect_options().to_url_lossy();
+    let planning = async |db: &Db, is_whole: bool| -> Vec<String> {
+        let mut tx = db.begin().await.unwrap();
+        if is_whole {
+            read_whole_tables(&mut tx).await.unwrap();
+        }
+        let names: Vec<_> = PLANNING.iter().map(|(name, _)| *name).collect();
+        let set = "SELECT setting FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place)
+                     JOIN pg_settings USING (name) ORDER BY place";
+        sqlx::query_scalar(set).bind(names).fetch_all(&mut *tx).await.unwrap()
+    };
+    let db = connected(url.as_str()).await;
+    assert_eq!(planning(&db, false).await, ["off"; 4]);
+    assert_eq!(planning(&db, true).await, ["on", "on", "on", "off"]);
+    assert_eq!(planning(&db, false).await, ["off"; 4], "for one transaction");
+    let mut own = url;
+    own.query_pairs_mut().append_pair("options", "-c enable_hashjoin=on");
+    let own = connected(own.as_str()).await;
+    assert_eq!(planning(&own, false).await, ["off", "on", "off", "off"]);
+}

@@ -42,7 +42,7 @@ pub async fn candidates(
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT p.*, k.last_success_at,
+        "SELECT tried.place, p.*, k.last_success_at,
                 a.pair_failures, a.pair_oldest_at, a.account_failures, a.account_oldest_at,
                 f.failures AS address_failures, f.oldest_at AS address_oldest_at
          FROM unnest($1::text[], $2::bytea[], $3::text[]) WITH ORDINALITY AS tried(user_key, account, address, place)
@@ -69,6 +69,11 @@ pub async fn candidates(
     .bind(now - bounds.address.window)
     .fetch_all(executor)
     .await?;
+    // Each is told what was found for its own attempt, or nobody is told anything.
+    let places: Vec<i64> = rows.iter().map(|row| row.try_get("place")).collect::<Result<_, _>>()?;
+    if !places.into_iter().eq((1..).take(attempts.len())) {
+        return Err(sqlx::Error::Decode("the answers are not those to the attempts".into()));
+    }
     rows.iter().map(candidate).collect()
 }
 

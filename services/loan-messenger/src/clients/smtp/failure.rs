@@ -33,10 +33,6 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn of(stage: Stage, error: &Error) -> Self {
-        if stage == Stage::Greeting {
-            // Nobody's address is in it yet, and an operator can't guess why TLS failed.
-            tracing::warn!(%error, "the mail server can't be talked to");
-        }
         let code = error.status().map(u16::from);
         let code = code.map(|code| (code, enhanced(&error.to_string()).map(str::to_owned)));
         Self { stage, code, is_ours: error.is_client() }

@@ -169,16 +169,16 @@ pub struct NewlyReceived {
 }
 
 /// Marks those of the requests as received that are certified for their customer, or
-/// undecided; says which those were.
+/// undecided; says which those were, and for whom.
 ///
 /// # Errors
 /// What the database says.
 pub async fn receive_pending(
     tx: &mut PgConnection,
     received: &[NewlyReceived],
-) -> Result<Vec<LoanRequestId>, sqlx::Error> {
+) -> Result<Vec<(LoanRequestId, CustomerId)>, sqlx::Error> {
     // Locked in the order of the ids: two that write to the same requests wait for each other.
-    sqlx::query_scalar(
+    sqlx::query_as(
         "WITH pending AS (
              SELECT loan_request_id FROM loan_request WHERE loan_request_id = ANY ($1) AND status = '인증대기'
              ORDER BY loan_request_id FOR NO KEY UPDATE
@@ -192,7 +192,7 @@ pub async fn receive_pending(
              JOIN pending USING (loan_request_id)
          WHERE loan_request.loan_request_id = said.loan_request_id
            AND (loan_request.customer_id IS NULL OR loan_request.customer_id = said.customer_id)
-         RETURNING loan_request.loan_request_id",
+         RETURNING loan_request.loan_request_id, loan_request.customer_id",
     )
     .bind(column(received, |one| one.id))
     .bind(column(received, |one| one.customer))
