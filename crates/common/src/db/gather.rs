@@ -4,6 +4,7 @@
 //! for all that have come meanwhile (group commit, as databases do it with their log). So
 //! what one costs falls as the load rises, and nobody waits for a timer.
 
+use std::io::{self, ErrorKind::TimedOut};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,10 @@ const TOGETHER_MAX: usize = 128;
 /// Items that wait at most; whoever comes then waits to be let in. More than there are
 /// requests at once.
 const WAITING_MAX: usize = 4_096;
+
+/// How long one go may take. A connection whose other end is gone says nothing for ever, and
+/// all would wait for it.
+const TOGETHER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What becomes of an item: `None` is to go its way alone.
 type Outcome<O> = Result<Option<O>, sqlx::Error>;
@@ -49,8 +54,9 @@ impl<I, O> Clone for Gather<I, O> {
 impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     /// Begins a task that ends when the last clone is gone and all is worked on. `work`
     /// reads or writes what it is given in one transaction and answers each, in their
-    /// order; all who come meanwhile wait for it, so it waits for no lock for long. The
-    /// name is for metrics.
+    /// order; all who come meanwhile wait for it, so it waits for no lock for long. Where a
+    /// connection was lost it is called again with the same, and finds what it had done the
+    /// first time. The name is for metrics.
     #[must_use]
     pub fn new(
         name: &'static str,
@@ -91,11 +97,9 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     /// What the database says, where it says so of everything; `PoolTimedOut` if it was not
     /// begun within [`POOL_ACQUIRE_SECONDS`], and then it never will be.
     pub async fn run(&self, item: I) -> Outcome<O> {
-        let began = Instant::now();
-        let outcome = self.wait(item).await;
-        metrics::histogram!("db_gathered_seconds", "name" => self.name)
-            .record(began.elapsed().as_secs_f64());
-        outcome
+        // Of those who give up as well: their number is what a hanging database shows itself by.
+        let _watch = Watch { name: self.name, began: Instant::now() };
+        self.wait(item).await
     }
 
     async fn wait(&self, item: I) -> Outcome<O> {
@@ -116,19 +120,53 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     }
 }
 
+/// Measures from its beginning to its end.
+struct Watch {
+    name: &'static str,
+    began: Instant,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        metrics::histogram!("db_gathered_seconds", "name" => self.name)
+            .record(self.began.elapsed().as_secs_f64());
+    }
+}
+
 /// What becomes of each. A panic or too few answers say nothing of the database: they are
 /// what one of the items has brought about.
 async fn together<I, O>(
     work: &(impl for<'a> Fn(&'a [I]) -> BoxFuture<'a, Result<Vec<O>, sqlx::Error>> + Sync),
     items: &[I],
 ) -> Vec<Outcome<O>> {
-    match AssertUnwindSafe(async { work(items).await }).catch_unwind().await {
-        Ok(Ok(outcomes)) if outcomes.len() == items.len() => {
+    let attempt = || AssertUnwindSafe(async { work(items).await }).catch_unwind();
+    let both = async {
+        match attempt().await {
+            // Under load no connection is asked whether it lives, and the first to find out
+            // would be all of these.
+            Ok(Err(error)) if is_lost(&error) => attempt().await,
+            first => first,
+        }
+    };
+    match timeout(TOGETHER_WITHIN, both).await {
+        Ok(Ok(Ok(outcomes))) if outcomes.len() == items.len() => {
             outcomes.into_iter().map(|outcome| Ok(Some(outcome))).collect()
         }
-        Ok(Err(error)) if is_of_all(&error) => items.iter().map(|_| Err(same(&error))).collect(),
-        _ => items.iter().map(|_| Ok(None)).collect(),
+        Ok(Ok(Err(error))) if is_of_all(&error) => {
+            items.iter().map(|_| Err(same(&error))).collect()
+        }
+        Ok(_) => items.iter().map(|_| Ok(None)).collect(),
+        Err(_) => {
+            let late = || OutcomeUnknown::unless_undone(io::Error::from(TimedOut).into());
+            items.iter().map(|_| Err(late())).collect()
+        }
     }
+}
+
+/// Whether the connection is gone, and nothing of the work is there but what it finds itself.
+fn is_lost(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::BeginFailed) || code.starts_with("57P")
 }
 
 /// Whether an error is everybody's: the database is away, or nobody knows what became of
@@ -142,7 +180,7 @@ fn is_of_all(error: &sqlx::Error) -> bool {
 
 /// An error for everybody whom one failure has met, of the same kind.
 fn same(error: &sqlx::Error) -> sqlx::Error {
-    let unavailable = sqlx::Error::Io(std::io::Error::other(super::described(error)));
+    let unavailable = sqlx::Error::Io(io::Error::other(super::described(error)));
     match OutcomeUnknown::of(error) {
         Some(_) => OutcomeUnknown::unless_undone(unavailable),
         None => unavailable,
@@ -160,12 +198,14 @@ mod tests {
     use super::*;
     use crate::db::is_outcome_unknown;
 
+    type Otherwise = fn() -> Result<Vec<u64>, sqlx::Error>;
+
     /// Doubles numbers, when it may; of those that have a 13 among them something else
     /// becomes.
     fn doubling(
         may: &Arc<Semaphore>,
         seen: &Arc<Mutex<Vec<Vec<u64>>>>,
-        otherwise: fn() -> Result<Vec<u64>, sqlx::Error>,
+        otherwise: Otherwise,
     ) -> Gather<u64, u64> {
         let (may, seen) = (Arc::clone(may), Arc::clone(seen));
         Gather::new("doubling", move |items: &[u64]| {
@@ -225,7 +265,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whatever_one_has_brought_about_each_goes_its_way_alone() {
-        let otherwise: [fn() -> Result<Vec<u64>, sqlx::Error>; 3] =
+        let otherwise: [Otherwise; 3] =
             [|| Err(sqlx::Error::RowNotFound), || Ok(vec![1]), || panic!("13 is too much")];
         for otherwise in otherwise {
             let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
@@ -244,6 +284,28 @@ mod tests {
         let outcomes = behind_the_first(&gather, &may, [1, 13, 3]).await;
         assert!(outcomes.iter().all(|one| is_infrastructure(one.as_ref().unwrap_err())));
         assert_eq!(seen.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_lost_costs_nobody_anything_once() {
+        let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
+        let lost: Otherwise = || Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        let gather = doubling(&may, &seen, lost);
+        let outcomes = behind_the_first(&gather, &may, [1, 13]).await;
+        assert!(outcomes.iter().all(|one| is_infrastructure(one.as_ref().unwrap_err())));
+        assert_eq!(*seen.lock().unwrap(), [vec![0], vec![1, 13], vec![1, 13]], "tried again, once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_answers_is_given_up_and_nobody_knows_what_became_of_it() {
+        let gather = Gather::<u64, u64>::new("hanging", |items: &[u64]| match items {
+            [0] => Box::pin(std::future::pending()),
+            _ => Box::pin(std::future::ready(Ok(vec![1; items.len()]))),
+        });
+        let began = Instant::now();
+        assert!(is_outcome_unknown(&gather.run(0).await.unwrap_err()));
+        assert_eq!(began.elapsed(), TOGETHER_WITHIN);
+        assert_eq!(gather.run(1).await.unwrap(), Some(1), "it goes on");
     }
 
     #[tokio::test(start_paused = true)]

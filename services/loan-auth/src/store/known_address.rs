@@ -45,9 +45,9 @@ pub async fn forget(tx: &mut PgConnection, id: CustomerId) -> Result<(), sqlx::E
 /// What the database says.
 pub async fn purge(pool: &PgPool, before: OffsetDateTime, limit: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM known_address WHERE (customer_id, address) IN (
-             SELECT customer_id, address FROM known_address
-             WHERE last_success_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM known_address WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM known_address
+             WHERE last_success_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(before)
     .bind(limit)

@@ -28,8 +28,8 @@ pub async fn add(
 /// What the database says.
 pub async fn purge(pool: &PgPool, before: OffsetDateTime, limit: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM login_failure WHERE id IN (
-             SELECT id FROM login_failure WHERE failed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM login_failure WHERE id = ANY (ARRAY(
+             SELECT id FROM login_failure WHERE failed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(before)
     .bind(limit)

@@ -46,9 +46,9 @@ pub async fn begin(
     .expect_rows(1)?;
     // Usually none. Several logins at once skip what another is ending.
     sqlx::query(
-        "DELETE FROM refresh_family WHERE family_id IN (
+        "DELETE FROM refresh_family WHERE family_id = ANY (ARRAY(
              SELECT family_id FROM refresh_family WHERE customer_id = $1
-             ORDER BY started_at DESC, family_id DESC OFFSET $2 FOR UPDATE SKIP LOCKED)",
+             ORDER BY started_at DESC, family_id DESC OFFSET $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(family.customer_id)
     .bind(families_max)
@@ -128,8 +128,8 @@ pub async fn end_all(tx: &mut PgConnection, id: CustomerId) -> Result<(), sqlx::
 /// What the database says.
 pub async fn purge(pool: &PgPool, now: OffsetDateTime, limit: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM refresh_family WHERE family_id IN (
-             SELECT family_id FROM refresh_family WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM refresh_family WHERE family_id = ANY (ARRAY(
+             SELECT family_id FROM refresh_family WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(now)
     .bind(limit)

@@ -61,8 +61,8 @@ pub async fn add(
 /// What the database says.
 pub async fn purge(pool: &PgPool, before: OffsetDateTime, limit: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM registration_attempt WHERE id IN (
-             SELECT id FROM registration_attempt WHERE attempted_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM registration_attempt WHERE id = ANY (ARRAY(
+             SELECT id FROM registration_attempt WHERE attempted_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(before)
     .bind(limit)

@@ -126,3 +126,6 @@ async fn certify_loan_request(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,10 +204,12 @@ pub async fn begin(
     lease_until: OffsetDateTime,
 ) -> Result<Begun, sqlx::Error> {
     let ids: Vec<_> = messages.iter().map(|id| id.as_uuid()).collect();
+    // Here and below `IS NOT DISTINCT FROM`, which the index of what waits does not answer: by
+    // that all that waits would be read for one message, and after an outage much does.
     sqlx::query_as(
         "WITH begun AS (
             UPDATE delivery SET attempts = attempts + 1, tries = tries + 1, channel = $2
-             WHERE message_id = ANY($1) AND state = 'waiting'
+             WHERE message_id = ANY($1) AND state IS NOT DISTINCT FROM 'waiting'
             RETURNING message_id, customer_id, created_at, attempts
          ), abandoned AS (
             UPDATE attempt SET ended_at = $3, outcome = 'abandoned'
@@ -246,7 +248,7 @@ pub async fn end_attempt(pool: &PgPool, ended: &Ended) -> Result<bool, sqlx::Err
          ), settled AS (
             UPDATE delivery
                SET state = $6, reason = $7, ended_at = CASE WHEN $6 = 'waiting' THEN NULL ELSE $3 END
-             WHERE message_id = $1 AND state = 'waiting' AND attempts = $2
+             WHERE message_id = $1 AND state IS NOT DISTINCT FROM 'waiting' AND attempts = $2
             RETURNING customer_id
          )
          UPDATE turn SET due_at = $8, leased_until = NULL
@@ -278,7 +280,7 @@ pub async fn end_unsent(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE delivery SET state = $2, reason = $3, ended_at = $4
-          WHERE message_id = $1 AND state = 'waiting'",
+          WHERE message_id = $1 AND state IS NOT DISTINCT FROM 'waiting'",
     )
     .bind(message_id)
     .bind(state)
@@ -298,7 +300,7 @@ pub async fn note_reason(
     message_id: MessageId,
     reason: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE delivery SET reason = $2 WHERE message_id = $1 AND state = 'waiting'")
+    sqlx::query("UPDATE delivery SET reason = $2 WHERE message_id = $1 AND state IS NOT DISTINCT FROM 'waiting'")
         .bind(message_id)
         .bind(reason)
         .execute(tx)

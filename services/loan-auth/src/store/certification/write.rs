@@ -279,9 +279,9 @@ pub async fn keep_event_id(
 /// What the database says.
 pub async fn purge(pool: &PgPool, before: OffsetDateTime, limit: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM certification WHERE loan_request_id IN (
+        "DELETE FROM certification WHERE loan_request_id = ANY (ARRAY(
              SELECT loan_request_id FROM certification
-             WHERE customer_id IS NULL AND decided_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+             WHERE customer_id IS NULL AND decided_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
     .bind(before)
     .bind(limit)

@@ -41,6 +41,8 @@ pub async fn candidates(
     bounds: &Bounds,
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
+    // `OFFSET 0`: the table is mostly empty, and statistics of an empty one may lead by any
+    // of its indexes; so each part is asked for what one index answers.
     let rows = sqlx::query(
         "SELECT tried.place, p.*, k.last_success_at,
                 a.pair_failures, a.pair_oldest_at, a.account_failures, a.account_oldest_at,
@@ -53,11 +55,13 @@ pub async fn candidates(
                     min(failed_at) FILTER (WHERE address = tried.address AND failed_at > $4) AS pair_oldest_at,
                     count(*) FILTER (WHERE failed_at > $5) AS account_failures,
                     min(failed_at) FILTER (WHERE failed_at > $5) AS account_oldest_at
-             FROM login_failure WHERE account = tried.account AND failed_at > least($4, $5)
+             FROM (SELECT * FROM login_failure WHERE account = tried.account OFFSET 0) AS of_account
+             WHERE failed_at > least($4, $5)
          ) a
          CROSS JOIN LATERAL (
              SELECT count(*) AS failures, min(failed_at) AS oldest_at
-             FROM login_failure WHERE address = tried.address AND failed_at > $6
+             FROM (SELECT * FROM login_failure WHERE address = tried.address OFFSET 0) AS from_address
+             WHERE failed_at > $6
          ) f
          ORDER BY tried.place",
     )

@@ -36,7 +36,8 @@ pub struct NewRequest {
     pub decide_after: OffsetDateTime,
 }
 
-/// Writes new requests down.
+/// Writes new requests down; those that are there already stay as they are: they are the same,
+/// written a moment ago by an attempt whose answer was lost.
 ///
 /// # Errors
 /// What the database says.
@@ -45,7 +46,8 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &[NewRequest]) -> Result<(), s
         "INSERT INTO loan_request (loan_request_id, request_id, loan_id, request_name, amount, currency,
              account_no, user_mobile, user_id, user_name, claimed_customer_id, submitted_at, decide_after, status)
          SELECT new.*, $14 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
-             $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::timestamptz[], $13::timestamptz[]) AS new",
+             $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::timestamptz[], $13::timestamptz[]) AS new
+         ON CONFLICT (loan_request_id) DO NOTHING",
     )
     .bind(column(new, |one| one.request.id))
     .bind(column(new, |one| one.request.kind))
@@ -62,8 +64,8 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &[NewRequest]) -> Result<(), s
     .bind(column(new, |one| one.decide_after))
     .bind(RequestStatus::Pending)
     .execute(db)
-    .await?
-    .expect_rows(new.len() as u64)
+    .await?;
+    Ok(())
 }
 
 /// One request, locked until the transaction ends.
@@ -238,10 +240,10 @@ pub async fn lease_overdue(
         "UPDATE loan_request SET
              decide_after = $1 + least($2 * (2 ^ least(decide_attempts, 20)), $3) * interval '1 second',
              decide_attempts = decide_attempts + 1
-         WHERE loan_request_id IN (
+         WHERE loan_request_id = ANY (ARRAY(
              SELECT loan_request_id FROM loan_request WHERE decide_after <= $1
              ORDER BY decide_after LIMIT $4 FOR UPDATE SKIP LOCKED
-         )
+         ))
          RETURNING loan_request_id",
     )
     .bind(now)
@@ -283,10 +285,10 @@ pub async fn purge_refused(
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM loan_request WHERE loan_request_id IN (
+        "DELETE FROM loan_request WHERE loan_request_id = ANY (ARRAY(
              SELECT loan_request_id FROM loan_request WHERE refused_at < $1
              ORDER BY refused_at LIMIT $2 FOR UPDATE SKIP LOCKED
-         )",
+         ))",
     )
     .bind(refused_before)
     .bind(limit)
@@ -306,11 +308,11 @@ pub async fn purge_withdrawn(
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "DELETE FROM loan_request WHERE loan_request_id IN (
+        "DELETE FROM loan_request WHERE loan_request_id = ANY (ARRAY(
              SELECT loan_request_id FROM loan_request
              WHERE cancelled_at < $1 AND customer_id IS NULL
              ORDER BY cancelled_at LIMIT $2 FOR UPDATE SKIP LOCKED
-         )",
+         ))",
     )
     .bind(withdrawn_before)
     .bind(limit)
