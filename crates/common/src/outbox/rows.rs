@@ -121,14 +121,14 @@ pub(super) async fn mark_sent(
     connection: &mut PgConnection,
     rows: &[Row],
 ) -> Result<(), sqlx::Error> {
-    // The ids are said twice: without the second time, and few unsent in the statistics, all
-    // that waits is read for each of them.
     let (ids, versions): (Vec<i64>, Vec<&str>) =
         rows.iter().map(|row| (row.id, row.row_version.as_str())).unzip();
+    // No join: where the statistics know few unsent rows, it would read all that wait for each
+    // of these.
     sqlx::query(
-        "UPDATE outbox SET sent_at = CASE WHEN outbox.xmin::text = sent.row_version THEN now() END
-         FROM unnest($1::bigint[], $2::text[]) AS sent(id, row_version)
-         WHERE outbox.id = sent.id AND outbox.id = ANY ($1) AND sent_at IS NULL",
+        "UPDATE outbox
+            SET sent_at = CASE WHEN xmin::text = ($2::text[])[array_position($1::bigint[], id)] THEN now() END
+         WHERE id = ANY ($1) AND sent_at IS NULL",
     )
     .bind(ids)
     .bind(versions)
