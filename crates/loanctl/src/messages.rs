@@ -290,7 +290,7 @@ async fn preview(
     form: Form,
 ) -> anyhow::Result<()> {
     let mut query = Vec::new();
-    query.extend(kind.as_ref().map(|kind| ("kind", kind.clone())));
+    query.extend(kind.map(|kind| ("kind", kind)));
     query.extend(language.map(|language| ("language", language.to_string())));
     let previews: Vec<Preview> = messenger.get("/admin/messages/preview", &query).await?;
     let mut out = std::io::stdout().lock();
