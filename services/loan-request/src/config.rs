@@ -70,11 +70,16 @@ pub struct AuthSettings {
     pub void_concurrency_max: u32,
 
     /// The circuit breaker opens after so many failures in a row. Few come by chance where a
-    /// loan-auth that is only slow answers some in time; with as many customers at once an outage
-    /// shows itself as soon.
-    #[arg(long, env = "BREAKER_FAILURES_IN_A_ROW", default_value_t = 20,
+    /// loan-auth that is only slow answers some in time …
+    #[arg(long, env = "BREAKER_FAILURES_IN_A_ROW", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub breaker_failures_in_a_row: u32,
+
+    /// … and only if they have gone on for so long, in milliseconds: a machine that stands
+    /// still for a moment makes all calls late that are on their way, and is no outage.
+    #[arg(long, env = "BREAKER_FAILING_FOR_MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    pub breaker_failing_for_ms: u64,
 
     /// It also opens when fewer than so many in a hundred calls succeed.
     #[arg(long, env = "BREAKER_SUCCESS_PERCENT_MIN", default_value_t = 50,
@@ -212,6 +217,7 @@ impl AuthSettings {
             concurrency_max: concurrency_max as usize,
             breaker: BreakerSettings {
                 failures_in_a_row: self.breaker_failures_in_a_row,
+                failing_for_min: Duration::from_millis(self.breaker_failing_for_ms),
                 success_share_min: f64::from(self.breaker_success_percent_min) / 100.0,
                 window: Duration::from_secs(self.breaker_window_seconds),
                 calls_min: self.breaker_calls_min,

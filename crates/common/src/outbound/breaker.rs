@@ -7,17 +7,21 @@
 //!   *generation* (the time between two changes of state) in which its call was
 //!   allowed, so a late success of better days doesn't close an open breaker.
 //! * A permission that is dropped unused gives its place back and counts neither way.
+//! * Failures in a row are an outage only if they last ([`in_a_row`]).
+
+mod in_a_row;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use failsafe::failure_policy::{self, ConsecutiveFailures, OrElse, SuccessRateOverTimeWindow};
+use failsafe::failure_policy::{self, OrElse, SuccessRateOverTimeWindow};
 use failsafe::{FailurePolicy, StateMachine};
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
+use self::in_a_row::InARow;
 use super::call::{Answer, Call, CallError, Refused};
 use super::settings::BreakerSettings;
 
@@ -81,10 +85,8 @@ impl Verdict {
 impl Breaker {
     pub(super) fn new(name: &'static str, settings: &BreakerSettings) -> Self {
         let backoff = Doubling { next: settings.open_min, max: settings.open_max };
-        let in_a_row = failure_policy::consecutive_failures(
-            settings.failures_in_a_row.max(1),
-            backoff.clone(),
-        );
+        let in_a_row =
+            InARow::new(settings.failures_in_a_row, settings.failing_for_min, backoff.clone());
         let share = failure_policy::success_rate_over_time_window(
             settings.success_share_min.clamp(0.0, 1.0),
             settings.calls_min,
@@ -235,7 +237,7 @@ impl OpenedFor {
 /// no test can stop, so the waiting is done here.
 #[derive(Debug)]
 struct Reporting {
-    policy: OrElse<ConsecutiveFailures<Doubling>, SuccessRateOverTimeWindow<Doubling>>,
+    policy: OrElse<InARow, SuccessRateOverTimeWindow<Doubling>>,
     opened_for: OpenedFor,
 }
 

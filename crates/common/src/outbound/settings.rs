@@ -29,8 +29,11 @@ impl Default for OutboundSettings {
 /// When the breaker opens and closes.
 #[derive(Debug, Clone)]
 pub struct BreakerSettings {
-    /// It opens after so many failures in a row.
+    /// It opens after so many failures in a row …
     pub failures_in_a_row: u32,
+    /// … the last of which is known at least so long after the first: what stands still
+    /// for a moment makes all calls that are on their way fail together.
+    pub failing_for_min: Duration,
     /// It also opens when fewer than this share of the calls succeed (0 to 1) …
     pub success_share_min: f64,
     /// … weighed over this time, in whole seconds, and not before it has been
@@ -49,7 +52,8 @@ pub struct BreakerSettings {
 impl Default for BreakerSettings {
     fn default() -> Self {
         Self {
-            failures_in_a_row: 20,
+            failures_in_a_row: 10,
+            failing_for_min: Duration::from_secs(1),
             success_share_min: 0.5,
             window: Duration::from_secs(10),
             calls_min: 20,

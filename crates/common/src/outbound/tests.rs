@@ -13,10 +13,15 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The defaults, but every call is one attempt, and five failures are enough.
+/// The defaults, but every call is one attempt, and five failures are enough, however
+/// soon they come.
 fn settings() -> OutboundSettings {
     let retry = RetrySettings { retries_max: 0, ..RetrySettings::default() };
-    let breaker = BreakerSettings { failures_in_a_row: 5, ..BreakerSettings::default() };
+    let breaker = BreakerSettings {
+        failures_in_a_row: 5,
+        failing_for_min: Duration::ZERO,
+        ..BreakerSettings::default()
+    };
     OutboundSettings { retry, breaker, ..OutboundSettings::default() }
 }
 
@@ -63,6 +68,35 @@ async fn after_failures_in_a_row_nothing_is_sent_until_a_probe_succeeds() {
     let all: Vec<_> = (0..64).map(|_| outbound.reserve().unwrap()).collect();
     assert_eq!(outbound.reserve().err(), Some(Refused::BulkheadFull));
     drop(all);
+}
+
+//
+#[tokio::test(start_paused = true)]
+async fn a_standstill_of_a_moment_opens_nothing_and_an_outage_does() {
+    let mut settings = settings();
+    settings.breaker.failing_for_min = Duration::from_secs(1);
+    let (outbound, script) = script::outbound(&settings);
+    script.always(Step::NotSent);
+    for _ in 0..2 {
+        // As many as are on their way, and all in the same moment.
+        for _ in 0..100 {
+            assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
+        }
+        advance(Duration::from_secs(1) - MS).await;
+        assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
+        // One success, and what was before is no part of an outage.
+        script.next(Step::Status(200));
+        call(&outbound).await.unwrap();
+    }
+    assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
+    advance(Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
+    }
+    assert!(outbound.reserve().is_ok(), "four failures are too few, however long it lasts");
+    assert_eq!(call(&outbound).await.unwrap_err(), CallError::NotSent);
+    let refused = outbound.reserve().err();
+    assert_eq!(refused, Some(Refused::BreakerOpen { retry_after: Duration::from_secs(1) }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,6 +342,7 @@ async fn the_last_word_is_on_all_attempts_together() {
 
     // The first failure opens the breaker, so the retry is refused.
     settings.breaker.failures_in_a_row = 1;
+    settings.breaker.failing_for_min = Duration::ZERO;
     for (first, all) in [(Step::NotSent, CallError::NotSent), (Step::Cut, CallError::Unknown)] {
         let (outbound, script) = script::outbound(&settings);
         script.next(first);

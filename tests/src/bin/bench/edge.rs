@@ -6,7 +6,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use journeys::client::Credentials;
 use standalone::{Service, StackBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -14,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use crate::Figure;
-use crate::costs::Costs;
+use crate::wrk::{Seen, Wrk};
 
 /// Connections at once: one for what is added to a request, many for the rate.
 const CONNECTIONS: [u32; 2] = [1, 64];
@@ -22,19 +21,9 @@ const CONNECTIONS: [u32; 2] = [1, 64];
 /// The two: what does nothing, and nginx before it.
 pub(crate) struct Nginx {
     _running: [Child; 2],
-    folder: TempDir,
+    _folder: TempDir,
     upstream: u16,
     proxy: u16,
-}
-
-/// What wrk says.
-struct Rate {
-    each_second: f64,
-    p50: Duration,
-    p99: Duration,
-    /// Processor time of one request in milliseconds, of nginx and of the gateway.
-    nginx_ms: f64,
-    gateway_ms: f64,
 }
 
 impl Nginx {
@@ -55,7 +44,7 @@ impl Nginx {
                 sleep(Duration::from_millis(20)).await;
             }
         }
-        Ok(Self { _running: running, folder, upstream, proxy })
+        Ok(Self { _running: running, _folder: folder, upstream, proxy })
     }
 
     /// The gateway leads there.
@@ -70,39 +59,33 @@ impl Nginx {
     }
 
     pub(crate) async fn measure(&self, gateway: &str, seconds: u32) -> Result<Vec<Figure>> {
-        let body = Credentials::demo().application(10_000).to_string();
-        let script = self.folder.path().join("post.lua");
-        std::fs::write(
-            &script,
-            format!(
-                "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [[{body}]]\n"
-            ),
-        )?;
+        let wrk = Wrk::new()?;
         let nginx = format!("http://127.0.0.1:{}", self.proxy);
         let mut figures = Vec::new();
         for connections in CONNECTIONS {
-            let ours = wrk(gateway, &script, connections, seconds).await?;
-            let theirs = wrk(&nginx, &script, connections, seconds).await?;
+            let ours = wrk.run(gateway, connections, seconds).await?;
+            let theirs = wrk.run(&nginx, connections, seconds).await?;
             // In front of the gateway nginx is the upstream alone; before itself it is both.
-            let theirs_ms = (theirs.nginx_ms - ours.nginx_ms).max(0.0);
+            let theirs_ms = (theirs.ms_of("nginx") - ours.ms_of("nginx")).max(0.0);
             figures.push(told(connections, &ours, &theirs, theirs_ms));
         }
         Ok(figures)
     }
 }
 
-fn told(connections: u32, ours: &Rate, theirs: &Rate, theirs_ms: f64) -> Figure {
+fn told(connections: u32, ours: &Seen, theirs: &Seen, theirs_ms: f64) -> Figure {
     let added = ours.p50.saturating_sub(theirs.p50);
-    let share = theirs_ms / ours.gateway_ms.max(f64::MIN_POSITIVE);
-    let tell = |rate: &Rate| {
-        let (p50, p99) = (rate.p50.as_micros(), rate.p99.as_micros());
-        format!("{:.0}/s, p50 {p50} µs, p99 {p99} µs", rate.each_second)
+    let ours_ms = ours.ms_of("gateway");
+    let share = theirs_ms / ours_ms.max(f64::MIN_POSITIVE);
+    let tell = |seen: &Seen| {
+        let (p50, p99) = (seen.p50.as_micros(), seen.p99.as_micros());
+        format!("{:.0}/s, p50 {p50} µs, p99 {p99} µs", seen.rate)
     };
     let measured = format!(
         "gateway {}, {:.3} ms of processor a request; nginx {}, {theirs_ms:.3} ms; \
          the gateway's p50 is {} µs above nginx's, and it has {share:.2} of nginx's requests for a processor second",
         tell(ours),
-        ours.gateway_ms,
+        ours_ms,
         tell(theirs),
         added.as_micros(),
     );
@@ -119,48 +102,6 @@ fn told(connections: u32, ours: &Rate, theirs: &Rate, theirs_ms: f64) -> Figure 
             met: share >= 0.5,
         }
     }
-}
-
-async fn wrk(url: &str, script: &Path, connections: u32, seconds: u32) -> Result<Rate> {
-    println!("wrk -c{connections} -d{seconds}s {url} …");
-    let before = Costs::now()?;
-    let output = Command::new("wrk")
-        .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency", "-s"])
-        .arg(script)
-        .arg(format!("{url}/loanRequests"))
-        .output()
-        .await
-        .context("wrk is not installed; it is Debian's package `wrk`")?;
-    let costs = Costs::now()?.since(&before);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(!text.contains("Non-2xx"), "not all were answered well: {text}");
-    let word = |label: &str| -> Result<String> {
-        let line = text.lines().find(|line| line.trim_start().starts_with(label));
-        let line = line.with_context(|| format!("wrk says no {label}: {text}"))?;
-        Ok(line.split_whitespace().nth(1).unwrap_or_default().to_owned())
-    };
-    let each_second: f64 = word("Requests/sec:")?.parse()?;
-    let requests = each_second * f64::from(seconds);
-    let of_one = |part| costs.of(part).as_secs_f64() * 1_000.0 / requests.max(1.0);
-    Ok(Rate {
-        each_second,
-        p50: time(&word("50%")?)?,
-        p99: time(&word("99%")?)?,
-        nginx_ms: of_one("nginx"),
-        gateway_ms: of_one("gateway"),
-    })
-}
-
-/// A time as wrk writes it: `350.00us`, `1.20ms`, `2.00s`.
-fn time(text: &str) -> Result<Duration> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: f64 = digits.parse().with_context(|| format!("no time: {text}"))?;
-    let seconds = match &text[digits.len()..] {
-        "us" => number / 1_000_000.0,
-        "ms" => number / 1_000.0,
-        _ => number,
-    };
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// One process that serves one place.

@@ -19,12 +19,23 @@ const READS: u32 = 20;
 
 /// What was answered, and after how long.
 #[derive(Default)]
-struct Answers {
+pub(crate) struct Answers {
     served: Vec<Duration>,
     refused: Vec<Duration>,
     other: usize,
     reads: Vec<Duration>,
     failed_reads: usize,
+}
+
+impl Answers {
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub(crate) fn served_each_second(&self, seconds: u32) -> f64 {
+        self.served.len() as f64 / f64::from(seconds)
+    }
+
+    pub(crate) fn served_p99(&mut self) -> Duration {
+        percentile(&mut self.served, 99)
+    }
 }
 
 pub(crate) async fn measure(gateway: &str, client: &Client, seconds: u32) -> Result<Vec<Figure>> {
@@ -42,7 +53,8 @@ pub(crate) async fn measure(gateway: &str, client: &Client, seconds: u32) -> Res
     Ok(figures)
 }
 
-async fn offer(client: &Client, rate: u32, seconds: u32) -> Result<Answers> {
+/// So many each second, answered or not.
+pub(crate) async fn offer(client: &Client, rate: u32, seconds: u32) -> Result<Answers> {
     println!("{rate} applications each second, answered or not, and {READS} reads …");
     let token = client.demo_customer().await?;
     let begun = Instant::now();
@@ -87,10 +99,9 @@ async fn offer(client: &Client, rate: u32, seconds: u32) -> Result<Answers> {
     Ok(answers)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn told(mut answers: Answers, times: u32, rate: u32, seconds: u32, full: f64) -> [Figure; 2] {
-    let served = answers.served.len() as f64 / f64::from(seconds);
-    let (p50, p99) = (percentile(&mut answers.served, 50), percentile(&mut answers.served, 99));
+    let served = answers.served_each_second(seconds);
+    let (p50, p99) = (percentile(&mut answers.served, 50), answers.served_p99());
     let refused = percentile(&mut answers.refused, 50);
     let name = |two: &'static str, four: &'static str| if times == 2 { two } else { four };
     let applications = Figure {

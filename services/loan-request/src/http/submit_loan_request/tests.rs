@@ -132,7 +132,8 @@ async fn too_many_failures_are_told_to_wait(pool: PgPool) {
 #[sqlx::test(migrations = "./migrations")]
 async fn a_busy_loan_auth_is_no_failure_that_shuts_everybody_out(pool: PgPool) {
     //
-    let world = World::with(pool, &["--breaker-failures-in-a-row=2"]).await;
+    let world =
+        World::with(pool, &["--breaker-failures-in-a-row=2", "--breaker-failing-for-ms=0"]).await;
     let busy = || Act::Say(200, json!({ "outcome": "busy", "retryAfterSeconds": 2 }));
     for _ in 0..30 {
         world.wire.certify([busy()]);
@@ -155,7 +156,11 @@ async fn a_busy_loan_auth_is_no_failure_that_shuts_everybody_out(pool: PgPool) {
 #[sqlx::test(migrations = "./migrations")]
 async fn while_loan_auth_is_down_nothing_is_accepted_and_nothing_is_left(pool: PgPool) {
     //
-    let settings = ["--breaker-open-min-ms=1000", "--breaker-failures-in-a-row=4"];
+    let settings = [
+        "--breaker-open-min-ms=1000",
+        "--breaker-failures-in-a-row=4",
+        "--breaker-failing-for-ms=0",
+    ];
     let mut world = World::with(pool, &settings).await;
     world.wire.go_away().await;
     let answer = world.submit_under("key", &World::application()).await;
