@@ -62,6 +62,12 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000).try_map(NonZeroU32::try_from))]
     pub rate_limit_per_second: NonZeroU32,
 
+    /// Requests of one client in one second on each route that costs more than to answer: tokens,
+    /// accounts, and how messages are delivered. They count for the client's whole rate as well.
+    #[arg(long, env = "RATE_LIMIT_COSTLY_PER_SECOND", default_value = "20",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000).try_map(NonZeroU32::try_from))]
+    pub rate_limit_costly_per_second: NonZeroU32,
+
     /// How many clients' rates are kept; bounds the memory that an attacker with many addresses can
     /// take (some 300 bytes each).
     #[arg(long, env = "RATE_LIMIT_CLIENTS_MAX", default_value_t = 100_000,
@@ -140,6 +146,12 @@ pub struct Config {
     #[arg(long, env = "UPSTREAM_CONCURRENCY_MAX", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub upstream_concurrency_max: u32,
+
+    /// Of one client, at each service; one more is answered 429. One that asks for what takes long
+    /// must not have all places. Many may stand behind one address.
+    #[arg(long, env = "UPSTREAM_CONCURRENCY_PER_CLIENT_MAX", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub upstream_concurrency_per_client_max: u32,
 
     /// Streams (/loanStatus/stream) at once; they last, so they are counted apart from requests.
     #[arg(long, env = "STREAMS_MAX", default_value_t = 2_000,
@@ -315,6 +327,7 @@ mod tests {
             ("--request-timeout-seconds", "0"),
             ("--http-connections-max", "0"),
             ("--upstream-concurrency-max", "0"),
+            ("--upstream-concurrency-per-client-max", "0"),
             ("--streams-max", "0"),
             ("--connect-timeout-ms", "9"),
             // The services close an idle connection after 10 s.

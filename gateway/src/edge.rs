@@ -19,7 +19,7 @@ use crate::rescue::Failure;
 use crate::routes::{Found, ROUTES, Upstream};
 use crate::trace::Traces;
 use crate::unbelieved::Unbelieved;
-use crate::upstream::{Service, Taken, Taking};
+use crate::upstream::{Service, Taking};
 
 /// An answer up to this counts as read when it is given to its connection. Larger ones are pages.
 const UNREAD_FREE_BYTES: usize = 4 * 1024;
@@ -67,10 +67,15 @@ impl Edge {
             buffer_max_bytes: config.response_buffer_max_bytes,
             deadline: request_timeout,
         };
-        let places_max = count(config.upstream_concurrency_max);
+        let places = || {
+            Crowd::new(
+                count(config.upstream_concurrency_max),
+                count(config.upstream_concurrency_per_client_max),
+            )
+        };
         let services = Upstream::ALL.map(|upstream| {
             let forward = PooledProxy::new(config.url_of(upstream), connections.clone());
-            Service::new(upstream, Box::new(forward), places_max, taking)
+            Service::new(upstream, Box::new(forward), places(), taking)
         });
         Edge {
             cors_origins: config.cors_origins.clone(),
@@ -80,7 +85,11 @@ impl Edge {
                 trusted_proxies: config.trusted_proxies.clone(),
             },
             unbelieved: Unbelieved::new(),
-            rate: Rate::new(config.rate_limit_per_second, config.rate_limit_clients_max),
+            rate: Rate::new(
+                config.rate_limit_per_second,
+                config.rate_limit_costly_per_second,
+                config.rate_limit_clients_max,
+            ),
             tokens: Tokens::new(verifier),
             meters: Meters::new(),
             clock,
@@ -117,12 +126,11 @@ impl Edge {
         &self,
         upstream: Upstream,
         client: IpAddr,
-    ) -> Result<Taken, Failure> {
-        match self.streams.enter(client) {
-            Ok(place) => Ok(Taken::of_client(place)),
-            Err(Full::OfClient) => Err(Failure::Crowded("streams")),
-            Err(Full::OfAll) => Err(Failure::Busy(upstream)),
-        }
+    ) -> Result<Place, Failure> {
+        self.streams.enter(client).map_err(|full| match full {
+            Full::OfClient => Failure::Crowded("streams"),
+            Full::OfAll => Failure::Busy(upstream),
+        })
     }
 
     /// Room for an answer that waits to be read; none is needed for a short one. What was done

@@ -80,6 +80,9 @@ pub enum Token {
 pub enum Limits {
     /// Rate, time and a place among the requests of its upstream.
     Request,
+    /// The same, and a rate of its own beside the client's: what is asked for costs more than to
+    /// answer, a password to be hashed or a message to be sent.
+    Costly,
     /// Rate and a place among the streams; the answer may last for ever and is passed on event by
     /// event.
     Stream,
@@ -114,12 +117,12 @@ pub static ROUTES: [Route; 13] = [
     row("/loanRequests",          Covers::Tree,  &[Method::GET, Method::POST],                                Goal::Upstream(Upstream::Request),   Token::Checked, Limits::Request),
     row("/loanAuths",             Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Auth),      Token::Checked, Limits::Request),
     row("/loanManagers",          Covers::Tree,  &[Method::GET, Method::PATCH],                               Goal::Upstream(Upstream::Manager),   Token::Checked, Limits::Request),
-    row("/loanMessengers/delivery", Covers::Tree, &[Method::GET, Method::POST, Method::PATCH, Method::DELETE], Goal::Upstream(Upstream::Messenger), Token::Checked, Limits::Request),
+    row("/loanMessengers/delivery", Covers::Tree, &[Method::GET, Method::POST, Method::PATCH, Method::DELETE], Goal::Upstream(Upstream::Messenger), Token::Checked, Limits::Costly),
     row("/loanMessengers",        Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Messenger), Token::Checked, Limits::Request),
     row("/loanStatus/stream",     Covers::Exact, &[Method::GET],                                              Goal::Upstream(Upstream::Status),    Token::Checked, Limits::Stream),
     row("/loanStatus",            Covers::Tree,  &[Method::GET],                                              Goal::Upstream(Upstream::Status),    Token::Checked, Limits::Request),
-    row("/customers",             Covers::Tree,  &[Method::GET, Method::POST, Method::PATCH, Method::DELETE], Goal::Upstream(Upstream::Auth),      Token::Checked, Limits::Request),
-    row("/auth/token",            Covers::Exact, &[Method::POST],                                             Goal::Upstream(Upstream::Auth),      Token::Ignored, Limits::Request),
+    row("/customers",             Covers::Tree,  &[Method::GET, Method::POST, Method::PATCH, Method::DELETE], Goal::Upstream(Upstream::Auth),      Token::Checked, Limits::Costly),
+    row("/auth/token",            Covers::Exact, &[Method::POST],                                             Goal::Upstream(Upstream::Auth),      Token::Ignored, Limits::Costly),
     row("/.well-known/jwks.json", Covers::Exact, &[Method::GET],                                              Goal::Upstream(Upstream::Auth),      Token::Ignored, Limits::Request),
     row("/actuator/health",       Covers::Exact, &[Method::GET],                                              Goal::Health,                        Token::Ignored, Limits::None),
     row("/docs",                  Covers::Tree,  &[Method::GET],                                              Goal::Docs,                          Token::Ignored, Limits::Request),

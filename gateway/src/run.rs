@@ -91,7 +91,8 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
         allowed_hosts: Vec::new(),
         trusted_proxies: config.trusted_proxies.clone(),
     };
-    let parts = Stack { edge, verifier: verifier.clone(), clock: clock.clone() };
+    let requests_max = ADMIN_CONNECTIONS_MAX;
+    let parts = Stack { edge, verifier: verifier.clone(), clock: clock.clone(), requests_max };
     admin_api.set_routes(admin::log_level(), |router| common::http::stack(router, parts));
     let http =
         reqwest::Client::builder().connect_timeout(KEYS_CONNECT_TIMEOUT).no_proxy().build()?;

@@ -19,10 +19,10 @@ use tower::{Service, ServiceBuilder};
 
 use crate::edge::Edge;
 use crate::layers::{Answer, GateLayer, Inner, Step, StepLayer, answer};
-use crate::rate::Left;
+use crate::rate::TooMany;
 use crate::rescue::{self, Failure};
 use crate::routes::{self, Found, Goal, Limits, Route, Token};
-use crate::upstream::{Held, Taken};
+use crate::upstream::Held;
 use crate::{body, client, cors, docs, problems};
 
 /// The whole stack.
@@ -151,11 +151,15 @@ impl Step for Rate {
         if matches!(asked.found, Found::Route(route) if route.limits == Limits::None) {
             return Box::pin(inner.call(request));
         }
-        let left = match edge.rate.take(asked.client) {
+        let costly = match asked.found {
+            Found::Route(route) if route.limits == Limits::Costly => Some(route.path),
+            _ => None,
+        };
+        let left = match edge.rate.take(asked.client, costly) {
             Ok(left) => left,
-            Err(failure) => {
+            Err(TooMany { failure, left }) => {
                 let mut response = failure.into_response();
-                edge.rate.tell(Left::NOTHING, response.headers_mut());
+                edge.rate.tell(left, response.headers_mut());
                 return answer(response);
             }
         };
@@ -196,8 +200,8 @@ impl Step for Place {
             (Goal::Health | Goal::Docs | Goal::Problems, _) | (Goal::Upstream(_), Limits::None) => {
                 return Box::pin(inner.call(request));
             }
-            (Goal::Upstream(upstream), Limits::Request) => {
-                edge.service(upstream).place().map(Taken::one)
+            (Goal::Upstream(upstream), Limits::Request | Limits::Costly) => {
+                edge.service(upstream).place(client)
             }
             (Goal::Upstream(upstream), Limits::Stream) => edge.stream_place(upstream, client),
         };
@@ -218,8 +222,7 @@ impl Step for Place {
                 return Ok(match edge.unread_place(client, length, is_safe) {
                     Ok(None) => response,
                     Ok(Some(unread)) => {
-                        let taken = Taken::of_client(unread);
-                        response.map(|body| Body::new(Held::new(body, taken, None)))
+                        response.map(|body| Body::new(Held::new(body, unread, None)))
                     }
                     Err(failure) => failure.into_response(),
                 });

@@ -1,21 +1,21 @@
 //! A service behind the gateway: its places, whether it can be reached, when a request is sent to
 //! it again, and how its answer is taken.
 
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use common::http::Place;
+use common::http::{Crowd, Full, Place};
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tower::retry::budget::{Budget, TpsBudget};
 use tower_http::timeout::DeadlineBody;
 
 use crate::proxy::{Forward, Unanswered};
@@ -24,6 +24,14 @@ use crate::routes::{Limits, Upstream};
 
 /// A request is sent at most so many times.
 const ATTEMPTS_MAX: u32 = 2;
+
+/// Repetitions for each request, over all of them and over so long: what they may add to the trouble
+/// of a service that breaks off because it has too much to do …
+const RETRY_SHARE_MAX: f32 = 0.1;
+const RETRY_WINDOW: Duration = Duration::from_secs(10);
+
+/// … and so many a second besides, for times of few requests.
+const RETRIES_PER_SECOND_MIN: u32 = 5;
 
 /// After so many connections in a row that could not be made, the service counts as down.
 const DOWN_AFTER_FAILURES: u32 = 5;
@@ -45,8 +53,9 @@ pub(crate) struct Taking {
 pub(crate) struct Service {
     upstream: Upstream,
     forward: Box<dyn Forward>,
-    places: Arc<Semaphore>,
+    places: Crowd,
     reach: Reach,
+    retries: TpsBudget,
     taking: Taking,
 }
 
@@ -54,22 +63,27 @@ impl Service {
     pub(crate) fn new(
         upstream: Upstream,
         forward: Box<dyn Forward>,
-        places_max: usize,
+        places: Crowd,
         taking: Taking,
     ) -> Service {
         Service {
             upstream,
             forward,
-            places: Arc::new(Semaphore::new(places_max)),
+            places,
             reach: Reach::new(upstream),
+            retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND_MIN, RETRY_SHARE_MAX),
             taking,
         }
     }
 
     /// A place among the requests of this service. Each service has its own, so that a slow one
-    /// fills no other's: the status can be read while all else is stuck.
-    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_full| Failure::Busy(self.upstream))
+    /// fills no other's: the status can be read while all else is stuck. And one client has a part
+    /// of them only.
+    pub(crate) fn place(&self, client: IpAddr) -> Result<Place, Failure> {
+        self.places.enter(client).map_err(|full| match full {
+            Full::OfClient => Failure::Crowded("requests"),
+            Full::OfAll => Failure::Busy(self.upstream),
+        })
     }
 
     /// Sends a request and takes the answer.
@@ -82,9 +96,9 @@ impl Service {
         if !self.reach.may_try() {
             return Err(Failure::Down(self.upstream));
         }
+        self.retries.deposit();
         let mut attempt = 1;
         loop {
-            let last = attempt == ATTEMPTS_MAX;
             let failed = match self.forward.forward(request_of(&parts, &body)).await {
                 Ok(response) => {
                     self.reach.succeeded();
@@ -96,10 +110,10 @@ impl Service {
                 Err(failed) => failed,
             };
             match failed {
-                Unanswered::NotSent if last || !self.reach.failed() => {
+                Unanswered::NotSent if !self.reach.failed() || !self.may_repeat(attempt) => {
                     return Err(Failure::Down(self.upstream));
                 }
-                Unanswered::Cut if last || !parts.method.is_idempotent() => {
+                Unanswered::Cut if !parts.method.is_idempotent() || !self.may_repeat(attempt) => {
                     return Err(Failure::Cut(self.upstream));
                 }
                 Unanswered::Loop => return Err(Failure::Loop),
@@ -109,6 +123,10 @@ impl Service {
                 .increment(1);
             attempt += 1;
         }
+    }
+
+    fn may_repeat(&self, attempt: u32) -> bool {
+        attempt < ATTEMPTS_MAX && self.retries.withdraw()
     }
 
     async fn take(
@@ -218,35 +236,17 @@ impl Reach {
     }
 }
 
-/// What a body keeps until it ends, for nobody else to have.
-pub(crate) enum Taken {
-    /// A place among the requests of a service.
-    AtService { _permit: OwnedSemaphorePermit },
-    /// A client's part of something.
-    OfClient { _place: Place },
-}
-
-impl Taken {
-    pub(crate) fn one(permit: OwnedSemaphorePermit) -> Taken {
-        Taken::AtService { _permit: permit }
-    }
-
-    pub(crate) fn of_client(place: Place) -> Taken {
-        Taken::OfClient { _place: place }
-    }
-}
-
 /// A body that keeps its request's place until it ends, and ends when the gateway does.
 pub(crate) struct Held {
     body: Body,
-    _place: Taken,
+    _place: Place,
     /// A stream would hold up the drain for as long as its client stays; the client comes back with
     /// `Last-Event-ID`.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Held {
-    pub(crate) fn new(body: Body, place: Taken, closing: Option<CancellationToken>) -> Held {
+    pub(crate) fn new(body: Body, place: Place, closing: Option<CancellationToken>) -> Held {
         Held {
             body,
             _place: place,

@@ -123,10 +123,12 @@ pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
         .with_state(readiness)
 }
 
-/// `/actuator/health` of the service port, as clients of the old system ask it.
+/// Where clients of the old system ask the service port whether it is up.
+pub const HEALTH_PATH: &str = "/actuator/health";
+
+/// [`HEALTH_PATH`].
 pub fn health_router() -> Router {
-    Router::new()
-        .route("/actuator/health", get(async || Json(serde_json::json!({ "status": "UP" }))))
+    Router::new().route(HEALTH_PATH, get(async || Json(serde_json::json!({ "status": "UP" }))))
 }
 
 #[cfg(test)]

@@ -189,8 +189,10 @@ impl Db {
     /// connection back with the transaction open: what the next one wrote there
     /// would seem to be committed and would not be.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
+        // Who goes away while it waits for a connection waits for none any more.
+        let connection = self.pool.acquire().await?;
+        let begun = Transaction::begin(connection, None);
+        let begun = tokio::spawn(begun.in_current_span());
         begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::header;
 use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -101,7 +102,10 @@ pub(crate) async fn middleware(request: Request, next: Next) -> Response {
         let seconds = started.elapsed().as_secs_f64();
         let status = response.status().as_u16();
         let ms = (seconds * 10_000.0).round() / 10.0;
-        if status >= 500 {
+        if status == 503 && response.headers().contains_key(header::RETRY_AFTER) {
+            // They come in thousands a second when they come, and are counted.
+            tracing::debug!(path, status, ms, "answered");
+        } else if status >= 500 {
             tracing::warn!(path, status, ms, "answered");
         } else {
             tracing::info!(path, status, ms, "answered");

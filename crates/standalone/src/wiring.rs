@@ -165,7 +165,11 @@ pub fn for_trying(service: Service) -> Vec<(&'static str, &'static str)> {
     match service {
         Service::LoanAuth => vec![("DEMO_DATA", "true")],
         Service::Gateway => {
-            vec![("CORS_ORIGINS", "http://localhost:*"), ("RATE_LIMIT_PER_SECOND", "5000")]
+            vec![
+                ("CORS_ORIGINS", "http://localhost:*"),
+                ("RATE_LIMIT_PER_SECOND", "5000"),
+                ("RATE_LIMIT_COSTLY_PER_SECOND", "5000"),
+            ]
         }
         // A receiver on this machine can be tried too.
         Service::LoanMessenger => vec![("WEBHOOK_TARGETS", "any")],

@@ -9,6 +9,7 @@ use super::*;
 use crate::edge::Edge;
 use crate::proxy::{Forward, Forwarding};
 use crate::upstream::{Service, Taking};
+use common::http::Crowd;
 
 /// What a broken service does with each connection.
 #[derive(Clone, Copy)]
@@ -225,6 +226,48 @@ async fn a_drain_finishes_what_was_begun() {
     tokio::time::timeout(PATIENCE, world.gateway).await.expect("it does not end").unwrap();
 }
 
+// R-22
+#[tokio::test]
+async fn what_a_client_has_given_up_is_worked_on_by_nobody_and_its_place_is_free() {
+    let world = World::with(|config| config.upstream_concurrency_max = 1).await;
+    let body = r#"{"amountOfMoney":1}"#;
+    let given_up = world.post("/loanRequests").header("behave", "wait").body(body);
+    let given_up = given_up.timeout(Duration::from_millis(300)).send();
+    assert!(given_up.await.unwrap_err().is_timeout());
+    let fake = world.fake(Upstream::Request);
+    let dropped = async {
+        while fake.given_up.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dropped).await.expect("the service still works on it");
+    assert_eq!(world.get("/loanRequests").send().await.unwrap().status(), 200);
+}
+
+// R-22
+#[tokio::test]
+async fn repetitions_add_a_tenth_to_a_service_that_breaks_off_and_a_few_and_no_more() {
+    struct BreaksOff(Arc<AtomicUsize>);
+    impl Forward for BreaksOff {
+        fn forward(&self, _request: http::Request<Body>) -> Forwarding<'_> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Err(crate::proxy::Unanswered::Cut) })
+        }
+    }
+    let sent = Arc::new(AtomicUsize::new(0));
+    let taking = Taking { buffer_max_bytes: 1, deadline: PATIENCE };
+    let forward = Box::new(BreaksOff(Arc::clone(&sent)));
+    let service = Service::new(Upstream::Status, forward, Crowd::new(1, 1), taking);
+    for _ in 0..1_000 {
+        let (parts, _) = http::Request::get("/loanStatus").body(()).unwrap().into_parts();
+        let failed = service.send(parts, axum::body::Bytes::new(), crate::routes::Limits::Request);
+        assert!(failed.await.is_err());
+    }
+    let repeated = sent.load(Ordering::Relaxed) - 1_000;
+    // A tenth of 1,000, and five a second for the ten seconds that count.
+    assert!((100..=150).contains(&repeated), "{repeated}");
+}
+
 /// A bug in one request: it ends neither the others nor the connection's task.
 #[tokio::test]
 async fn a_panic_is_a_500_problem() {
@@ -238,7 +281,10 @@ async fn a_panic_is_a_500_problem() {
     let (verifier, token) = (TestTokens::new().verifier(), CancellationToken::new());
     let mut edge = Edge::new(&config, verifier, Clock::system(), token.clone(), token);
     let taking = Taking { buffer_max_bytes: 1, deadline: PATIENCE };
-    edge.replace(Upstream::Request, Service::new(Upstream::Request, Box::new(Panics), 1, taking));
+    edge.replace(
+        Upstream::Request,
+        Service::new(Upstream::Request, Box::new(Panics), Crowd::new(1, 1), taking),
+    );
     let stack = crate::stack::build(&Arc::new(edge));
     // Twice: the place of the first must be free again.
     for _ in 0..2 {

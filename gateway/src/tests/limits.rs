@@ -123,6 +123,51 @@ async fn a_client_beyond_its_rate_is_told_when_to_come_back_and_the_others_are_n
     assert_eq!(from("203.0.113.1", "/loanStatus").await.unwrap().status(), 200);
 }
 
+//
+#[tokio::test]
+async fn tokens_have_a_rate_of_their_own_and_the_client_may_still_read() {
+    let world =
+        World::with(|config| config.rate_limit_costly_per_second = 2.try_into().unwrap()).await;
+    let ask = || world.post("/auth/token").body("grant_type=password").send();
+    let first = ask().await.unwrap();
+    assert_eq!(first.headers()["ratelimit-policy"], "\"client\";q=100000;w=1, \"route\";q=2;w=1");
+    assert!(first.headers()["ratelimit"].to_str().unwrap().ends_with("\"route\";r=1;t=1"));
+    let (refused, _) = until_refused(2, ask).await;
+    assert!(refused.headers()["ratelimit"].to_str().unwrap().ends_with("\"route\";r=0;t=1"));
+    assert_eq!(refused.headers()["retry-after"], "1");
+    // Another costly route has its own, and the others have none.
+    assert_eq!(world.get("/customers/me").send().await.unwrap().status(), 200);
+    for _ in 0..10 {
+        assert_eq!(world.get("/loanStatus").send().await.unwrap().status(), 200);
+    }
+}
+
+//
+#[tokio::test]
+async fn one_client_has_a_part_of_the_places_and_the_others_have_the_rest() {
+    let world = World::with(|config| {
+        config.upstream_concurrency_max = 3;
+        config.upstream_concurrency_per_client_max = 2;
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let from = |client: &'static str| world.get("/loanStatus").header("x-forwarded-for", client);
+    let waiting: Vec<_> =
+        (0..2).map(|_| tokio::spawn(from("203.0.113.1").header("behave", "wait").send())).collect();
+    world.fake(Upstream::Status).wait_for(2).await;
+    let refused = from("203.0.113.1").send().await.unwrap();
+    let headers = assert_problem(refused, 429, "rate-limited").await;
+    assert_eq!(headers["retry-after"], "1");
+    let started = Instant::now();
+    assert_eq!(from("203.0.113.2").send().await.unwrap().status(), 200);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    world.fake(Upstream::Status).go.add_permits(2);
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(from("203.0.113.1").send().await.unwrap().status(), 200);
+}
+
 #[tokio::test]
 async fn who_asks_for_a_token_is_refused_in_oauths_shape() {
     let world = World::with(|config| config.rate_limit_per_second = 2.try_into().unwrap()).await;

@@ -10,6 +10,7 @@ mod streams;
 mod tokens;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ struct Fake {
     seen: Arc<Mutex<Vec<Seen>>>,
     /// What waits here goes on with each permit that is added.
     go: Arc<Semaphore>,
+    /// Requests whose work was dropped before its end.
+    given_up: Arc<AtomicUsize>,
     connections: Arc<Mutex<usize>>,
 }
 
@@ -60,6 +63,7 @@ impl Fake {
             name,
             seen: Arc::default(),
             go: Arc::new(Semaphore::new(0)),
+            given_up: Arc::default(),
             connections: Arc::default(),
         }
     }
@@ -94,6 +98,23 @@ impl Fake {
     }
 }
 
+/// Counts one that ends before it says that it has not.
+struct GivenUp(Option<Arc<AtomicUsize>>);
+
+impl GivenUp {
+    fn not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 async fn answer(State(fake): State<Fake>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -108,7 +129,9 @@ async fn answer(State(fake): State<Fake>, request: Request) -> Response {
     match behave.as_deref() {
         None => Json(serde_json::json!({"service": fake.name})).into_response(),
         Some("wait") => {
+            let unless_dropped = GivenUp(Some(Arc::clone(&fake.given_up)));
             fake.go.acquire().await.unwrap().forget();
+            unless_dropped.not();
             "waited".into_response()
         }
         Some("problem") => (
@@ -165,8 +188,12 @@ impl World {
         verifier: TokenVerifier,
         change: impl FnOnce(&mut Config),
     ) -> World {
-        let mut config =
-            Config::try_parse_from(["gateway", "--rate-limit-per-second", "100000"]).unwrap();
+        let mut config = Config::try_parse_from([
+            "gateway",
+            "--rate-limit-per-second=100000",
+            "--rate-limit-costly-per-second=100000",
+        ])
+        .unwrap();
         let fakes = Upstream::ALL.map(|upstream| Fake::new(upstream.name()));
         let mut addresses = Vec::new();
         for fake in &fakes {

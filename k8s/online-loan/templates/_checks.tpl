@@ -54,6 +54,36 @@
 {{- fail (printf "settings: %s is not said here but by messages.%s" $setting $value) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (or .Values.ingress.enabled .Values.gatewayApi.enabled) (not .Values.gateway.trustedProxies) -}}
+{{- fail "gateway.trustedProxies: the networks of what stands in front, because without them all customers are one address, with one address' share of requests" -}}
+{{- end -}}
+{{- if .Values.networkPolicy.enabled -}}
+{{- range $address := splitList "," (include "online-loan.kafkaBootstrap" .) -}}
+{{- $port := regexFind "[0-9]+$" $address -}}
+{{- if not (has $port (join "," $.Values.networkPolicy.kafkaPorts | splitList ",")) -}}
+{{- fail (printf "networkPolicy.kafkaPorts: without %s, where kafka.bootstrap is, nobody reaches Kafka" $port) -}}
+{{- end -}}
+{{- end -}}
+{{- $port := regexFind "[0-9]+$" (include "online-loan.databaseAddress" .) -}}
+{{- if ne (int $port) (int .Values.networkPolicy.databasePort) -}}
+{{- fail (printf "networkPolicy.databasePort: not %s, where database.address is, and so nobody reaches PostgreSQL" $port) -}}
+{{- end -}}
+{{- end -}}
+{{- $most := 0 -}}
+{{- range $part := without (splitList " " (include "online-loan.parts" .)) "gateway" -}}
+{{- $values := include "online-loan.values" (list $ $part) | fromYaml -}}
+{{- $pods := ternary $values.autoscaling.maxReplicas $values.replicas $values.autoscaling.enabled | int -}}
+{{- $pool := get (include "online-loan.settings" (list $ $part) | fromYaml) "DATABASE_POOL_MAX" | default 16 | int -}}
+{{- /* One pod more while an upgrade is on its way. */ -}}
+{{- $most = add $most (mul (add $pods 1) (add $pool 2)) -}}
+{{- end -}}
+{{- $allowed := 0 -}}
+{{- if $database.bundled.enabled -}}{{- $allowed = int $database.bundled.maxConnections -}}{{- end -}}
+{{- if $database.cloudNativePg.enabled -}}{{- $allowed = get $database.cloudNativePg.parameters "max_connections" | default 100 | int -}}{{- end -}}
+{{- /* PostgreSQL keeps some for itself. */ -}}
+{{- if and (gt $allowed 0) (gt (int $most) (sub $allowed 10 | int)) -}}
+{{- fail (printf "database: max_connections is %d, and all pods together may want %d: fewer pods (autoscaling.maxReplicas), a smaller DATABASE_POOL_MAX, or more connections" $allowed (int $most)) -}}
+{{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
 {{- $scaling := (include "online-loan.values" (list $ $part) | fromYaml).autoscaling -}}
 {{- $own := include "online-loan.settings" (list $ $part) | fromYaml -}}
@@ -61,6 +91,14 @@
 {{- if hasKey $own $setting -}}
 {{- fail (printf "%s: settings: %s is what the chart says itself" $part $setting) -}}
 {{- end -}}
+{{- end -}}
+{{- range $setting := splitList " " (include "online-loan.secretSettings" $) -}}
+{{- if hasKey $own $setting -}}
+{{- fail (printf "%s: settings: %s is a secret, and comes from one (docs/kubernetes.md, \"Secrets\")" $part $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- if le (int (get $own "SHUTDOWN_BOUND_SECONDS" | default 25)) (int $.Values.drainSeconds) -}}
+{{- fail (printf "%s: settings: SHUTDOWN_BOUND_SECONDS has to be more than drainSeconds" $part) -}}
 {{- end -}}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
 {{- fail (printf "%s: autoscaling.minReplicas is more than maxReplicas" $part) -}}

@@ -56,6 +56,7 @@ app.kubernetes.io/part-of: online-loan
 {{- $ := index . 0 -}}
 {{- $name := printf "%s/%s:%s" $.Values.image.repository (index . 1) ($.Values.image.tag | default $.Chart.AppVersion) -}}
 {{- with $.Values.image.registry -}}{{ . }}/{{- end -}}{{ $name }}
+{{- with index $.Values.image.digests (index . 1) -}}@{{ . }}{{- end -}}
 {{- end -}}
 
 {{/* (list $ part): its Secret. */}}

@@ -82,7 +82,12 @@ KAFKA_CA_FILE: /run/kafka/ca.crt
 
 {{/* What the chart says itself, in every pod. */}}
 {{- define "online-loan.ownSettings" -}}
-CONFIG_FILE POD_NAME OTEL_RESOURCE_ATTRIBUTES
+CONFIG_FILE POD_NAME OTEL_RESOURCE_ATTRIBUTES HTTP_ADDR ADMIN_ADDR
+{{- end -}}
+
+{{/* What is secret: it comes from Secrets, above which an environment would stand, in clear in the pod's description. */}}
+{{- define "online-loan.secretSettings" -}}
+DATABASE_URL ADMIN_CREDENTIAL SERVICE_CREDENTIAL SERVICE_CREDENTIALS TOKEN_SIGNING_KEYS KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD
 {{- end -}}
 
 {{/* Where the admin ports are: for loanctl. */}}

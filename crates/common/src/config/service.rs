@@ -123,6 +123,13 @@ pub struct ServiceSettings {
           value_parser = clap::value_parser!(u64).range(0..=120))]
     pub shutdown_linger_seconds: u64,
 
+    /// Requests that are worked on at once; one more is answered 503, with `Retry-After`. Each of the
+    /// pool's connections then has some 24 that wait for it at most; more than one gateway's reads
+    /// that wait for a version, which need none.
+    #[arg(long, env = "HTTP_REQUESTS_MAX", default_value_t = 384,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub http_requests_max: u32,
+
     /// Connections from clients at most; further ones wait in the kernel's queue.
     #[arg(long, env = "HTTP_CONNECTIONS_MAX", default_value_t = 8_192,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

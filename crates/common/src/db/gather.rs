@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::{OutcomeUnknown, POOL_ACQUIRE_SECONDS, is_infrastructure, is_outcome_unknown};
@@ -20,13 +20,18 @@ use super::{OutcomeUnknown, POOL_ACQUIRE_SECONDS, is_infrastructure, is_outcome_
 /// Items that are worked on together at most.
 const TOGETHER_MAX: usize = 128;
 
-/// Items that wait at most; whoever comes then waits to be let in. More than there are
-/// requests at once.
+/// Items that wait at most; whoever comes then waits to be let in.
 const WAITING_MAX: usize = 4_096;
 
-/// How long one go may take. A connection whose other end is gone says nothing for ever, and
-/// all would wait for it.
+/// How long one go may take. A connection whose other end is gone says nothing for ever.
 const TOGETHER_WITHIN: Duration = Duration::from_secs(5);
+
+/// After so long those who came meanwhile wait no longer for it: long for a statement that only
+/// has much to do, and short for one that hangs, by a connection or on a lock.
+const HANGS_AFTER: Duration = Duration::from_millis(250);
+
+/// As many may hang beside the one that is under way; with more it is the database.
+const HANGING_MAX: usize = 2;
 
 /// What becomes of an item: `None` is to go its way alone.
 type Outcome<O> = Result<Option<O>, sqlx::Error>;
@@ -54,7 +59,8 @@ impl<I, O> Clone for Gather<I, O> {
 impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     /// Begins a task that ends when the last clone is gone and all is worked on. `work`
     /// reads or writes what it is given in one transaction and answers each, in their
-    /// order; all who come meanwhile wait for it, so it waits for no lock for long. Where a
+    /// order; all who come meanwhile wait for it, a moment at least, so it waits for no lock for
+    /// long. Where a
     /// connection was lost it is called again with the same, and finds what it had done the
     /// first time. The name is for metrics.
     #[must_use]
@@ -66,6 +72,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
         + 'static,
     ) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Waiting<I, O>>(WAITING_MAX);
+        let (work, hanging) = (Arc::new(work), Arc::new(Semaphore::new(HANGING_MAX)));
         tokio::spawn(async move {
             let mut taken = Vec::with_capacity(TOGETHER_MAX);
             while waiting.recv_many(&mut taken, TOGETHER_MAX).await > 0 {
@@ -80,9 +87,15 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
                 }
                 let size = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 metrics::histogram!("db_gathered", "name" => name).record(size);
-                for (answer, outcome) in answers.into_iter().zip(together(&work, &items).await) {
-                    // Who has gone away has no use for it.
-                    let _ = answer.send(outcome);
+                let mut go = Box::pin(answered(Arc::clone(&work), items, answers));
+                if timeout(HANGS_AFTER, &mut go).await.is_err() {
+                    match Arc::clone(&hanging).try_acquire_owned() {
+                        Ok(place) => drop(tokio::spawn(async move {
+                            go.await;
+                            drop(place);
+                        })),
+                        Err(_) => go.await,
+                    }
                 }
             }
         });
@@ -117,6 +130,18 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
             return Err(sqlx::Error::PoolTimedOut);
         }
         answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+}
+
+/// Works on these, and answers each.
+async fn answered<I, O>(
+    work: Arc<impl for<'a> Fn(&'a [I]) -> BoxFuture<'a, Result<Vec<O>, sqlx::Error>> + Sync>,
+    items: Vec<I>,
+    answers: Vec<oneshot::Sender<Outcome<O>>>,
+) {
+    for (answer, outcome) in answers.into_iter().zip(together(&*work, &items).await) {
+        // Who has gone away has no use for it.
+        let _ = answer.send(outcome);
     }
 }
 
@@ -309,6 +334,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn while_one_hangs_those_behind_it_have_their_turn() {
+        let gather = Gather::<u64, u64>::new("hanging", |items: &[u64]| match items {
+            [0] => Box::pin(std::future::pending()),
+            _ => Box::pin(std::future::ready(Ok(vec![1; items.len()]))),
+        });
+        let began = Instant::now();
+        let hangs = tokio::spawn({
+            let gather = gather.clone();
+            async move { gather.run(0).await }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(gather.run(1).await.unwrap(), Some(1));
+        assert_eq!(began.elapsed(), HANGS_AFTER);
+        assert!(is_outcome_unknown(&hangs.await.unwrap().unwrap_err()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_nobody_knows_nobody_is_told_to_know() {
         let (may, seen) = (Arc::new(Semaphore::new(0)), Arc::default());
         let lost = || Err(OutcomeUnknown::unless_undone(std::io::Error::other("lost").into()));
@@ -325,16 +367,21 @@ mod tests {
             let gather = gather.clone();
             tokio::spawn(async move { gather.run(item).await })
         };
-        let first = hand_in(0);
-        tokio::task::yield_now().await;
+        let mut begun = vec![];
+        for item in [0, 10, 20] {
+            begun.push(hand_in(item));
+            tokio::time::sleep(HANGS_AFTER).await;
+        }
         let gone = hand_in(7);
         tokio::task::yield_now().await;
         gone.abort();
         assert!(matches!(gather.run(1).await, Err(sqlx::Error::PoolTimedOut)));
         may.add_permits(100);
-        // It was begun, and is waited for however long that takes.
-        assert_eq!(first.await.unwrap().unwrap(), Some(0));
+        // They were begun, and are waited for however long that takes.
+        for (begun, doubled) in begun.into_iter().zip([0, 20, 40]) {
+            assert_eq!(begun.await.unwrap().unwrap(), Some(doubled));
+        }
         assert_eq!(gather.run(2).await.unwrap(), Some(4));
-        assert_eq!(*seen.lock().unwrap(), [vec![0], vec![2]]);
+        assert_eq!(*seen.lock().unwrap(), [vec![0], vec![10], vec![20], vec![2]]);
     }
 }

@@ -13,6 +13,17 @@ use tokio::time::{Instant, timeout};
 /// moment, because the clocks of two machines differ.
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
+tokio::task_local! {
+    static WAITS_UNTIL: Instant;
+}
+
+/// Until when the caller of the request that this task works on waits, if it has said so: what is
+/// dear and would not be done by then need not be begun.
+#[must_use]
+pub fn caller_waits_until() -> Option<Instant> {
+    WAITS_UNTIL.try_with(|until| *until).ok()
+}
+
 /// Says until when the answer is waited for; in place of what a caller before said.
 pub fn tell_deadline(headers: &mut HeaderMap, deadline: Instant) {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis();
@@ -30,7 +41,7 @@ pub(super) async fn heed_deadline(request: Request, next: Next) -> Response {
         return StatusCode::GATEWAY_TIMEOUT.into_response();
     }
     // What it was to do may have been done by then, as with everybody's own limit.
-    timeout(left, next.run(request))
+    timeout(left, WAITS_UNTIL.scope(Instant::now() + left, next.run(request)))
         .await
         .unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response())
 }

@@ -10,6 +10,7 @@ mod conditional;
 mod crowd;
 mod deadline;
 mod params;
+mod places;
 mod server;
 mod stack;
 mod stall;
@@ -18,7 +19,7 @@ pub use address::{BaseUrl, ClientAddress, Edge};
 pub use body::{DEPTH_MAX, Json};
 pub use conditional::{IfMatch, etag};
 pub use crowd::{Crowd, Full, Place, subscriber};
-pub use deadline::tell_deadline;
+pub use deadline::{caller_waits_until, tell_deadline};
 pub use params::{Path, Query};
 pub use server::{HEADER_BYTES_MAX, HEADER_READ_SECONDS, PerClient, ServerLimits, serve};
 #[cfg(any(test, feature = "test-support"))]

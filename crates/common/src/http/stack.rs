@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use http::{HeaderValue, StatusCode, header};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{
@@ -18,6 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::Edge;
 use super::deadline::heed_deadline;
+use super::places::take_place;
 use crate::clock::Clock;
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::token::TokenVerifier;
@@ -42,6 +44,8 @@ pub struct Stack {
     pub verifier: TokenVerifier,
     /// Where request ids come from.
     pub clock: Clock,
+    /// Requests that are worked on at once.
+    pub requests_max: usize,
 }
 
 /// Wraps a router into the server's stack. The layers are listed from the inside
@@ -60,6 +64,8 @@ pub fn stack(router: Router, parts: Stack) -> Router {
             StatusCode::GATEWAY_TIMEOUT,
             Duration::from_secs(REQUEST_SECONDS),
         ))
+        // As many as there is something for; further ones are told to come back.
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(parts.requests_max)), take_place))
         // Whoever has stopped waiting is not worked for.
         .layer(from_fn(heed_deadline))
         // A bug in one request must not end the others. Inside the trace, so that
@@ -87,6 +93,12 @@ pub fn stack(router: Router, parts: Stack) -> Router {
 /// a peer (127.0.0.1) and a `Host` (localhost) where the request has none.
 #[cfg(any(test, feature = "test-support"))]
 pub fn test_layers(router: Router, verifier: TokenVerifier) -> Router {
+    test_layers_with(router, verifier, usize::from(u16::MAX))
+}
+
+/// The same, with so many requests at once.
+#[cfg(any(test, feature = "test-support"))]
+fn test_layers_with(router: Router, verifier: TokenVerifier, requests_max: usize) -> Router {
     use std::net::SocketAddr;
 
     use axum::extract::ConnectInfo;
@@ -98,7 +110,7 @@ pub fn test_layers(router: Router, verifier: TokenVerifier) -> Router {
         allowed_hosts: vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()],
         trusted_proxies: vec![loopback.ip().into()],
     };
-    let parts = Stack { edge, verifier, clock: Clock::system() };
+    let parts = Stack { edge, verifier, clock: Clock::system(), requests_max };
     stack(router, parts)
         .layer(from_fn(async |mut request: Request, next: Next| {
             let host = HeaderValue::from_static("localhost");

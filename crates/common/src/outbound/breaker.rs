@@ -7,21 +7,25 @@
 //!   *generation* (the time between two changes of state) in which its call was
 //!   allowed, so a late success of better days doesn't close an open breaker.
 //! * A permission that is dropped unused gives its place back and counts neither way.
-//! * Failures in a row are an outage only if they last ([`in_a_row`]).
+//! * Failures in a row are an outage only if they last ([`policy::InARow`]).
+//! * A call that was sent and that nobody waits for any more has failed, if it had half of
+//!   its time: callers that are impatient would else keep an outage a secret.
+//! * After a time without calls the share of successes begins anew. failsafe weighs an outcome
+//!   by the time since the one before: one failure after a quiet night would be all there is.
 
-mod in_a_row;
+mod policy;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use failsafe::failure_policy::{self, OrElse, SuccessRateOverTimeWindow};
-use failsafe::{FailurePolicy, StateMachine};
+use failsafe::StateMachine;
+use failsafe::failure_policy;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use self::in_a_row::InARow;
+use self::policy::{Doubling, InARow, OpenedFor, Reporting};
 use super::call::{Answer, Call, CallError, Refused};
 use super::settings::BreakerSettings;
 
@@ -38,6 +42,8 @@ pub(super) struct Breaker(Arc<Shared>);
 struct Shared {
     name: &'static str,
     probes_max: u32,
+    /// How long a call that is given up has to have been under way to say something.
+    patience: Duration,
     machine: StateMachine<Reporting, ()>,
     opened_for: OpenedFor,
     state: Mutex<State>,
@@ -83,8 +89,10 @@ impl Verdict {
 }
 
 impl Breaker {
-    pub(super) fn new(name: &'static str, settings: &BreakerSettings) -> Self {
-        let backoff = Doubling { next: settings.open_min, max: settings.open_max };
+    /// The breaker of calls that may take `timeout`.
+    pub(super) fn new(name: &'static str, settings: &BreakerSettings, timeout: Duration) -> Self {
+        let patience = timeout / 2;
+        let backoff = Doubling::new(settings.open_min, settings.open_max);
         let in_a_row =
             InARow::new(settings.failures_in_a_row, settings.failing_for_min, backoff.clone());
         let share = failure_policy::success_rate_over_time_window(
@@ -94,13 +102,15 @@ impl Breaker {
             backoff,
         );
         let opened_for = OpenedFor::default();
-        let policy = Reporting { policy: in_a_row.or_else(share), opened_for: opened_for.clone() };
+        let window = settings.window.max(WINDOW_MIN);
+        let policy = Reporting::new(in_a_row, share, window, opened_for.clone());
         let state =
             State { phase: Phase::Closed, generation: 0, probes: 0, open_for: settings.open_min };
         show(name, state.phase);
         Self(Arc::new(Shared {
             name,
             probes_max: settings.probes_max.max(1),
+            patience,
             machine: StateMachine::new(policy, ()),
             opened_for,
             state: Mutex::new(state),
@@ -127,7 +137,8 @@ impl Breaker {
                 return Err(Refused::BreakerOpen { retry_after: PROBES_BUSY_RETRY_AFTER });
             }
         }
-        Ok(Permission { breaker: self.clone(), generation: Some(state.generation) })
+        let generation = Some(state.generation);
+        Ok(Permission { breaker: self.clone(), generation, sent_at: None })
     }
 }
 
@@ -200,6 +211,8 @@ struct Permission {
     breaker: Breaker,
     /// When it was given; `None` once it is settled.
     generation: Option<u64>,
+    /// When it was used, if it was.
+    sent_at: Option<Instant>,
 }
 
 impl Permission {
@@ -213,64 +226,10 @@ impl Permission {
 impl Drop for Permission {
     fn drop(&mut self) {
         if let Some(generation) = self.generation.take() {
-            self.breaker.0.settle(generation, Verdict::None);
+            let shared = &self.breaker.0;
+            let is_late = self.sent_at.is_some_and(|at| at.elapsed() >= shared.patience);
+            shared.settle(generation, if is_late { Verdict::Failure } else { Verdict::None });
         }
-    }
-}
-
-/// How long the policy wants the breaker open, if it has just said so.
-#[derive(Debug, Clone, Default)]
-struct OpenedFor(Arc<Mutex<Option<Duration>>>);
-
-impl OpenedFor {
-    fn set(&self, open_for: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(open_for);
-    }
-
-    fn take(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Reports for how long a policy wants the breaker open and tells the machine
-/// "for no time": the machine has a clock of its own, which nobody can read and
-/// no test can stop, so the waiting is done here.
-#[derive(Debug)]
-struct Reporting {
-    policy: OrElse<InARow, SuccessRateOverTimeWindow<Doubling>>,
-    opened_for: OpenedFor,
-}
-
-impl FailurePolicy for Reporting {
-    fn record_success(&mut self) {
-        self.policy.record_success();
-    }
-
-    fn mark_dead_on_failure(&mut self) -> Option<Duration> {
-        let open_for = self.policy.mark_dead_on_failure()?;
-        self.opened_for.set(open_for);
-        Some(Duration::ZERO)
-    }
-
-    fn revived(&mut self) {
-        self.policy.revived();
-    }
-}
-
-/// Pauses that double, up to a bound. failsafe's own begin at a whole second.
-#[derive(Debug, Clone)]
-struct Doubling {
-    next: Duration,
-    max: Duration,
-}
-
-impl Iterator for Doubling {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.next.min(self.max);
-        self.next = pause * 2;
-        Some(pause)
     }
 }
 
@@ -326,8 +285,9 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let permission =
+        let mut permission =
             self.permission.take().expect("poll_ready was called first, as tower demands");
+        permission.sent_at = Some(Instant::now());
         let attempt = self.inner.call(call);
         Box::pin(async move {
             let outcome = attempt.await;
@@ -350,7 +310,7 @@ mod tests {
             BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
         for (successes_of_4, opens) in [(3, false), (1, true)] {
             failsafe::clock::freeze(|clock| {
-                let breaker = Breaker::new("test", &settings);
+                let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
                 let mut calls = 0;
                 while calls < 200 {
                     let Ok(permission) = breaker.permit() else { break };
@@ -371,6 +331,25 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_after_a_quiet_night_is_one_failure() {
+        let settings =
+            BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
+        failsafe::clock::freeze(|clock| {
+            let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
+            let settle = |verdict| breaker.permit().unwrap().settle(verdict);
+            settle(Verdict::Success);
+            clock.advance(Duration::from_secs(30));
+            settle(Verdict::Failure);
+            for _ in 0..100 {
+                clock.advance(Duration::from_millis(20));
+                settle(Verdict::Success);
+            }
+            settle(Verdict::Failure);
+            assert!(breaker.permit().is_ok(), "one of a hundred has failed");
+        });
+    }
+
+    #[test]
     fn a_failed_probe_opens_it_again_even_where_the_policy_has_no_wish() {
         let settings = BreakerSettings {
             failures_in_a_row: u32::MAX,
@@ -378,7 +357,7 @@ mod tests {
             ..BreakerSettings::default()
         };
         failsafe::clock::freeze(|clock| {
-            let breaker = Breaker::new("test", &settings);
+            let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
             for _ in 0..150 {
                 if let Ok(permission) = breaker.permit() {
                     permission.settle(Verdict::Failure);

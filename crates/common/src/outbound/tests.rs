@@ -99,6 +99,20 @@ async fn a_standstill_of_a_moment_opens_nothing_and_an_outage_does() {
     assert_eq!(refused, Some(Refused::BreakerOpen { retry_after: Duration::from_secs(1) }));
 }
 
+//
+#[tokio::test(start_paused = true)]
+async fn callers_that_do_not_wait_keep_no_outage_a_secret() {
+    for (waited_ms, opens) in [(300, false), (310, true)] {
+        let (outbound, script) = script::outbound(&settings());
+        script.always(Step::Hang);
+        for _ in 0..settings().breaker.failures_in_a_row {
+            let patience = Duration::from_millis(waited_ms);
+            assert!(tokio::time::timeout(patience, call(&outbound)).await.is_err());
+        }
+        assert_eq!(outbound.reserve().is_err(), opens, "{waited_ms} ms");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_probe_opens_it_for_twice_as_long_up_to_the_bound() {
     let (outbound, script) = script::outbound(&settings());

@@ -251,6 +251,7 @@ fn stack_of(context: &Context) -> Stack {
         edge: Edge::of(&context.settings),
         verifier: context.verifier.clone(),
         clock: context.clock.clone(),
+        requests_max: usize::try_from(context.settings.http_requests_max).unwrap_or(usize::MAX),
     }
 }
 

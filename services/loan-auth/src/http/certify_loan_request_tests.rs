@@ -348,6 +348,19 @@ async fn who_is_busy_has_decided_nothing(pool: PgPool) {
     assert_eq!(outcome_of(&app, &question).await, "certified");
 }
 
+//
+#[sqlx::test(migrations = "./migrations")]
+async fn a_place_that_comes_too_late_for_the_caller_is_not_waited_for(pool: PgPool) {
+    let patient = PlaceSettings { wait: std::time::Duration::from_secs(20), ..FEW };
+    let app = App::with(pool, patient);
+    let who = app.customer("1@sk.com").await;
+    let question = app.question(&who);
+    let _place = taken(&app, Purpose::Certify, [192, 0, 2, 1]).await;
+    let asked = app.post("/loanAuths").bearer(SERVICE).header("x-request-timeout-ms", "600");
+    let answer = asked.json(&question).send().await;
+    assert_eq!(answer.body, json!({"outcome": "busy", "retryAfterSeconds": 1}), "and no 504");
+}
+
 #[sqlx::test(migrations = "./migrations")]
 async fn a_password_that_changes_meanwhile_is_refused_for_good(pool: PgPool) {
     let app = App::new(pool);

@@ -19,6 +19,7 @@ use aws_lc_rs::{digest, hmac};
 use common::clock::Clock;
 use common::config::Secret;
 use common::db::{Db, Gather};
+use common::http::caller_waits_until;
 use moka::sync::Cache;
 use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
@@ -119,6 +120,9 @@ struct Remembered {
 /// one is forgotten, which costs a hash or a second's growth.
 const TURNS_MAX: u64 = 100_000;
 
+/// What a hash and the writing of what comes of it take at most, on a busy machine.
+const HASHED_WITHIN: Duration = Duration::from_millis(100);
+
 /// How long the growth of `Retry-After` is remembered after the last attempt.
 const REFUSALS_REMEMBERED: Duration = Duration::from_secs(300);
 
@@ -190,7 +194,12 @@ impl Prover {
     /// The way with a hash. It goes on to its end when the caller has gone, so that
     /// no failure stays uncounted by hanging up.
     async fn with_hash(self, claim: Claim, before: Candidate) -> Result<Proof, Error> {
-        let deadline = self.0.hasher.deadline();
+        let own = self.0.hasher.deadline();
+        // A place that comes too late for the caller is not waited for: the hash, which is the
+        // dearest that there is, would be nobody's.
+        let deadline = caller_waits_until()
+            .and_then(|until| until.checked_sub(HASHED_WITHIN))
+            .map_or(own, |until| own.min(until));
         let work = async move { self.0.hash(&claim, &before, deadline).await };
         tokio::spawn(work.in_current_span()).await.map_err(|error| {
             tracing::error!(is_panic = error.is_panic(), "proving a person did not end");

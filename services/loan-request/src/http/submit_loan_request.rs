@@ -6,7 +6,8 @@ mod tests;
 
 use ::events::codes::RequestStatus;
 use ::events::{LoanVersion, version};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::config::Secret;
@@ -21,7 +22,7 @@ use super::loan_request_shapes::{
     LoanRequestBody, PendingBody, address, pending, pending_example, problem_example, resource,
     resource_example,
 };
-use crate::clients::loan_auth::Proof;
+use crate::clients::loan_auth::{Place, Proof};
 use crate::domain::submission::Bearer;
 use crate::error::Error;
 use crate::store::loan_request::LoanRequest;
@@ -115,8 +116,10 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
          example = json!(problem_example(504, "Gateway Timeout", "timeout", "The answer was not there in time. Whether what was asked was done is not known; a POST with an Idempotency-Key may be sent again."))),
     )
 )]
+#[expect(clippy::too_many_arguments, reason = "each is an extractor's")]
 pub(super) async fn submit_loan_request(
     State(desk): State<Desk>,
+    Admitted(place): Admitted,
     base: BaseUrl,
     ClientAddress(client_address): ClientAddress,
     principal: Option<Principal>,
@@ -137,12 +140,26 @@ pub(super) async fn submit_loan_request(
         client_address,
         key,
     };
-    let outcome = usecases::submit_loan_request(&desk, &order).await;
-    count(&outcome);
+    let outcome = usecases::submit_loan_request(&desk, &order, place).await;
+    count(label(&outcome));
     Ok(match outcome? {
         Submitted::Certified { request, replayed } => created(request, replayed, &base),
         Submitted::Pending(request) => accepted(&request, &base),
     })
+}
+
+/// A place, before anything is checked or the body read: a refusal is to cost next to nothing.
+pub(super) struct Admitted(Place);
+
+impl FromRequestParts<Desk> for Admitted {
+    type Rejection = Error;
+
+    async fn from_request_parts(_parts: &mut Parts, desk: &Desk) -> Result<Self, Error> {
+        desk.auth.enter().map(Self).map_err(|refused| {
+            count("unavailable");
+            refused.into()
+        })
+    }
 }
 
 /// The token that the extractor has found good, for loan-auth, which also knows
@@ -183,8 +200,12 @@ fn header_value(text: &str) -> HeaderValue {
 }
 
 /// Counts a submission by what it came to.
-fn count(outcome: &Result<Submitted, Error>) {
-    let outcome = match outcome {
+fn count(outcome: &'static str) {
+    metrics::counter!("loan_request_submissions_total", "outcome" => outcome).increment(1);
+}
+
+fn label(outcome: &Result<Submitted, Error>) -> &'static str {
+    match outcome {
         Ok(Submitted::Certified { replayed: false, .. }) => "certified",
         Ok(Submitted::Certified { replayed: true, .. }) => "replayed",
         Ok(Submitted::Pending(_)) => "pending",
@@ -195,6 +216,5 @@ fn count(outcome: &Result<Submitted, Error>) {
         Err(Error::KeyReused) => "key-reused",
         Err(Error::RequestCancelled) => "cancelled",
         Err(Error::NotFound | Error::NoRole | Error::Request(_) | Error::Step(_)) => "failed",
-    };
-    metrics::counter!("loan_request_submissions_total", "outcome" => outcome).increment(1);
+    }
 }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::{
     Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification,
 };
-use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Proof, Question};
+use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Place, Proof, Question};
 use crate::domain::standing::{Standing, Verdict, Withdrawal};
 use crate::domain::submission::{Bearer, Submission, caller};
 use crate::domain::viewer::Viewer;
@@ -34,6 +34,10 @@ const ROUTE: &str = "POST /loanRequests";
 /// How often a key that has just become free is claimed anew. It is free only
 /// once unless others use the same key at the same moment.
 const ROUNDS_MAX: u32 = 3;
+
+/// How long the row may take that is written before loan-auth is asked. It, the certification's 610
+/// ms and the void's 250 are what a caller waits in the worst case, and some ten more.
+const BEGUN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long an answer waits for what was decided to be written down. Longer than a
 /// database takes that is only busy. One that hangs changes nothing about the
@@ -139,12 +143,15 @@ impl Order {
     }
 }
 
-/// Submits a request.
+/// Submits a request, which has a place among those that are on their way until it is answered.
 ///
 /// # Errors
 /// If it is not accepted. Then there is no loan and never will be one of it.
-pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted, Error> {
-    let _place = desk.auth.enter()?;
+pub async fn submit_loan_request(
+    desk: &Desk,
+    order: &Order,
+    _place: Place,
+) -> Result<Submitted, Error> {
     for _ in 0..ROUNDS_MAX {
         // Before anything is written: a refusal leaves nothing behind.
         let permit = desk.auth.reserve()?;
@@ -168,8 +175,24 @@ pub async fn submit_loan_request(desk: &Desk, order: &Order) -> Result<Submitted
     Err(Error::in_flight())
 }
 
-/// Commits the row, and the claim on its key if it has one.
+/// Commits the row, and the claim on its key if it has one. Nobody waits for a database that takes
+/// long: loan-auth was not asked about the row, if it is there, and will only be asked to take it
+/// back. So nothing was accepted, and the answer is not to leave that open.
 async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result<Claim, Error> {
+    let Ok(written) = timeout(BEGUN_WITHIN, try_write_down(desk, order, request)).await else {
+        tracing::warn!(loan_request_id = %request.id, "a request could not be written in time, and will be withdrawn if it is");
+        return Err(Error::unavailable());
+    };
+    match written {
+        Err(Error::Step(StepError::Database(error))) if is_outcome_unknown(&error) => {
+            tracing::warn!(loan_request_id = %request.id, error = %described(&error), "a request may have been written, and will be withdrawn");
+            Err(Error::unavailable())
+        }
+        written => written,
+    }
+}
+
+async fn try_write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result<Claim, Error> {
     let decide_after = request.submitted_at + desk.timing.decide_after;
     let new = NewRequest { request: request.clone(), decide_after };
     let Some(key) = &order.key else {
@@ -183,8 +206,7 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
     let caller = caller(order.bearer.as_ref(), order.submission.user_id.as_deref());
     let hash = order.hash();
     let id = request.id.as_uuid();
-    let written = desk
-        .db
+    desk.db
         .in_tx("submit_loan_request", async |tx| {
             let claim =
                 idempotency::claim(tx, &caller, ROUTE, key, hash, id, request.submitted_at).await?;
@@ -193,16 +215,7 @@ async fn write_down(desk: &Desk, order: &Order, request: &LoanRequest) -> Result
             }
             Ok(claim)
         })
-        .await;
-    match written {
-        // The row may be there. loan-auth was not asked about it, and will only be asked to
-        // take it back: so nothing was accepted, and this must not leave that open.
-        Err(Error::Step(StepError::Database(error))) if is_outcome_unknown(&error) => {
-            tracing::warn!(loan_request_id = %request.id, error = %described(&error), "a request may have been written, and will be withdrawn");
-            Err(Error::unavailable())
-        }
-        written => written,
-    }
+        .await
 }
 
 /// Asks loan-auth, which is never done inside a transaction.

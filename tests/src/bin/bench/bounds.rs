@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use journeys::client::Client;
 use journeys::siege;
-use standalone::{Service, Stack};
+use standalone::{Service, Stack, StackBuilder};
 
 use crate::Figure;
 use crate::overload::offer;
@@ -18,7 +18,17 @@ const SETTING: &str = "CERTIFY_CONCURRENCY_MAX";
 const USUAL: u32 = 128;
 
 /// Those beside it.
-const BOUNDS: [u32; 5] = [16, 32, 64, USUAL, 512];
+const BOUNDS: [u32; 5] = [16, 32, 64, USUAL, 256];
+
+/// The gateway's bounds are not to be what is seen.
+pub(crate) fn settings(builder: StackBuilder) -> StackBuilder {
+    let high = "65536";
+    builder
+        .env(Service::Gateway, "UPSTREAM_CONCURRENCY_MAX", high)
+        .env(Service::Gateway, "UPSTREAM_CONCURRENCY_PER_CLIENT_MAX", high)
+        .env(Service::Gateway, "HTTP_CONNECTIONS_PER_CLIENT_MAX", high)
+        .env(Service::LoanRequest, "HTTP_REQUESTS_MAX", high)
+}
 
 /// Each is seen so often, in turns, and its middle counts: a machine is faster at some times.
 const ROUNDS: usize = 3;
@@ -42,6 +52,7 @@ pub(crate) async fn measure(
             crate::settle(client).await?;
             println!("{SETTING}={bound}");
             let mut answers = offer(client, rate, seconds).await?;
+            ensure!(answers.other == 0, "{} were neither served nor refused", answers.other);
             runs.push((answers.served_each_second(seconds), answers.served_p99()));
         }
     }
@@ -52,7 +63,9 @@ pub(crate) async fn measure(
             runs[ROUNDS / 2]
         })
         .collect();
-    let best = middle.iter().map(|(served, _)| *served).fold(0.0, f64::max);
+    // Who is served after more than a second is not served well.
+    let good = middle.iter().filter(|(_, p99)| *p99 < Duration::from_secs(1));
+    let best = good.map(|(served, _)| *served).fold(0.0, f64::max);
     let rows: Vec<String> = BOUNDS
         .iter()
         .zip(&middle)
@@ -68,7 +81,7 @@ pub(crate) async fn measure(
             "{rate}/s offered, served by {SETTING}: {}; with {USUAL} it is {share:.2} of the best",
             rows.join("; ")
         ),
-        goal: "≥ 0.9 of the best",
-        met: share >= 0.9,
+        goal: "≥ 0.9 of the best with p99 < 1 s, and that p99",
+        met: share >= 0.9 && middle[at].1 < Duration::from_secs(1),
     }])
 }

@@ -218,6 +218,9 @@ impl Bench {
         if instead.connections.is_some() {
             builder = connections::settings(builder);
         }
+        if instead.bounds.is_some() {
+            builder = bounds::settings(builder);
+        }
         if let Some(nginx) = &nginx {
             builder = nginx.settings(builder);
         }

@@ -22,7 +22,7 @@ const READS: u32 = 20;
 pub(crate) struct Answers {
     served: Vec<Duration>,
     refused: Vec<Duration>,
-    other: usize,
+    pub(crate) other: usize,
     reads: Vec<Duration>,
     failed_reads: usize,
 }

@@ -23,8 +23,10 @@ const PLACES: u32 = 16;
 /// What is offered, as a share of what the places can carry.
 const LOADS: [f64; 3] = [0.7, 1.0, 1.5];
 
-/// Measured and said may differ by so much: a run sees some hundred arrivals.
-const WITHIN: f64 = 0.06;
+/// Measured and said may differ by so much: three times what chance alone makes of 500 arrivals of
+/// which a fifth is refused, and for few refusals half of them.
+const WITHIN: f64 = 0.055;
+const WITHIN_SHARE: f64 = 0.5;
 
 /// What one place is meant to be worth, without a measurement: the middle of the delay.
 const HELD: f64 = 0.4;
@@ -54,7 +56,7 @@ pub(crate) async fn measure(stack: &mut Stack, seconds: u32) -> Result<Vec<Figur
             let point = offer(&urls, rate, seconds).await?;
             let offered = rate * point.held / f64::from(count);
             let said = loss::turned_away(offered, PLACES);
-            farthest = farthest.max((point.refused - said).abs());
+            farthest = farthest.max((point.refused - said).abs() / WITHIN.min(said * WITHIN_SHARE));
             let row = format!(
                 "{count} × {PLACES} places, {rate:.0}/s: {:.1} % refused, {:.1} % said",
                 point.refused * 100.0,
@@ -69,8 +71,8 @@ pub(crate) async fn measure(stack: &mut Stack, seconds: u32) -> Result<Vec<Figur
         Figure {
             name: "loan-auth slow, more instances of loan-request: refused beside Erlang's formula",
             measured: rows.join("; "),
-            goal: "within 6 points",
-            met: farthest <= WITHIN,
+            goal: "within 5.5 points, and half of what is said",
+            met: farthest <= 1.0,
         },
         needed(),
     ])

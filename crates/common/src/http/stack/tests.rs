@@ -48,6 +48,42 @@ async fn problem(response: Response) -> Value {
     serde_json::from_str(&text(response).await).unwrap()
 }
 
+//
+#[tokio::test]
+async fn one_request_too_many_is_told_to_come_back_and_health_is_answered() {
+    let go = Arc::new(Semaphore::new(0));
+    let waits = Arc::clone(&go);
+    let router = Router::new()
+        .route(
+            "/wait",
+            get(async move || {
+                waits.acquire().await.unwrap().forget();
+                "waited"
+            }),
+        )
+        .merge(crate::admin::health_router());
+    let router = test_layers_with(router, TestTokens::new().verifier(), 1);
+    let ask = |path: &str| {
+        let request = http::Request::get(path).body(Body::empty()).unwrap();
+        router.clone().oneshot(request)
+    };
+    let first = tokio::spawn(ask("/wait"));
+    tokio::task::yield_now().await;
+    let second = ask("/wait").await.unwrap();
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(second.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(problem(second).await["code"], "unavailable");
+    assert_eq!(ask("/actuator/health").await.unwrap().status(), StatusCode::OK);
+    go.add_permits(2);
+    assert_eq!(first.await.unwrap().unwrap().status(), StatusCode::OK);
+    // The place is free again; and whoever gives up leaves it too.
+    assert_eq!(ask("/wait").await.unwrap().status(), StatusCode::OK);
+    let given_up = tokio::time::timeout(Duration::from_millis(20), ask("/wait")).await;
+    assert!(given_up.is_err());
+    go.add_permits(1);
+    assert_eq!(ask("/wait").await.unwrap().status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn an_unknown_address_is_a_problem_with_its_path() {
     let response = get_with("/nowhere?secret=1", &[]).await;
