@@ -24,7 +24,7 @@ const RUNBOOKS: &str = "docs/runbooks";
 
 /// What Prometheus itself makes, and what Kubernetes' exporters make.
 const METRICS_OF_OTHERS: &[&str] = &["up", "ALERTS"];
-const STARTS_OF_OTHERS: &[&str] = &["container_", "kube_", "kubelet_"];
+const STARTS_OF_OTHERS: &[&str] = &["cnpg_", "container_", "kube_", "kubelet_", "strimzi_"];
 
 /// What the scrape adds, and what the exporter adds to a histogram.
 const LABELS_OF_OTHERS: &[&str] = &["namespace", "job", "instance", "pod", "le"];

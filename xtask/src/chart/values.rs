@@ -1,0 +1,116 @@
+//! Values, and what has to come of them.
+
+/// Values files with more values, and a part of what has to be rendered.
+pub(super) const SAID: [(&str, &str, &str); 9] = [
+    ("", "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
+    (
+        "",
+        "image.digests.gateway=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "@sha256:0123456789abcdef",
+    ),
+    (
+        "values-production.yaml",
+        "kafka.strimzi.rackKey=topology.kubernetes.io/zone",
+        "rack: { topologyKey: topology.kubernetes.io/zone }",
+    ),
+    ("", "podDisruptionBudget.maxUnavailable=50%", "maxUnavailable: 50%"),
+    ("", "settings.PUBLIC_URL=https://$(x)/", "value: \"https://$$(x)/\""),
+    (
+        "values-production.yaml",
+        "keda.enabled=true",
+        "authenticationRef: { name: online-loan-loan-auth-kafka }",
+    ),
+    ("values-production.yaml", "keda.enabled=true", "sasl: scram_sha512\n        tls: enable"),
+    (
+        "values-production.yaml",
+        "database.cloudNativePg.backup.serverName=online-loan-db-2",
+        "\"serverName\":\"online-loan-db-2\"",
+    ),
+    (
+        "values-production.yaml",
+        "database.cloudNativePg.recovery.source=before",
+        "recovery:\n      database: online_loan\n      owner: online_loan\n      source: before",
+    ),
+];
+
+/// Values that are wrong, and a part of what has to be said.
+pub(super) const REFUSED: [(&str, &str); 42] = [
+    ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
+    ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
+    ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
+    ("image.registry=registry.example/you/", "/image/registry"),
+    ("publicUrl=loans.bank.example", "/publicUrl"),
+    ("tracing.endpoint=collector:4318", "/tracing/endpoint"),
+    ("drainSeconds=40", "maximum: got 40, want 20"),
+    ("gateway.trustedProxies={everybody}", "/gateway/trustedProxies/0"),
+    ("defaults.resources.limits.memory=lots", "/defaults/resources/limits/memory"),
+    ("parts.gateway.autoscaling.minReplicas=11", "minReplicas is more than maxReplicas"),
+    ("kafka.bundled.enabled=false", "kafka.bootstrap: where Kafka is"),
+    ("kafka.topics.minInsyncReplicas=2", "more than replicationFactor"),
+    ("database.bundled.enabled=false", "database.address: where PostgreSQL is"),
+    ("kafka.saslMechanism=PLAIN", "has no meaning with securityProtocol without sasl_"),
+    ("messages.webhookTargets=any", "value must be one of 'public', 'off'"),
+    ("messages.mail.url=smtp://mail.bank.example", "additional properties 'url' not allowed"),
+    ("messages.mail.from=Bank", "/messages/mail/from"),
+    ("messages.mail.ports={smtp}", "/messages/mail/ports/0"),
+    ("messages.mail.secretName=loans-mail", "messages.mail.from: who mail is from"),
+    ("messages.sms.url=https://us:known@sms.example/", "/messages/sms/url"),
+    (
+        "messages.sms.url=https://sms.example/",
+        "messages.sms.secretName: what the provider knows us by",
+    ),
+    ("messages.sms.secretName=loans-sms", "messages.sms.url: where the provider is"),
+    ("settings.WEBHOOK_TARGETS=any", "is not said here but by messages.webhookTargets"),
+    (
+        "parts.loan-messenger.settings.MAIL_URL=smtp://mail.bank.example",
+        "is not said here but by messages.mail.secretName",
+    ),
+    (
+        "database.bundled.enabled=false,database.cloudNativePg.enabled=true",
+        "database.cloudNativePg.backup: where backups go",
+    ),
+    (
+        "database.bundled.enabled=false,database.cloudNativePg.enabled=true,\
+         database.cloudNativePg.backup.none=true,\
+         database.cloudNativePg.backup.objectStore.destinationPath=s3://backups",
+        "database.cloudNativePg.backup: objectStore, spec and none exclude each other",
+    ),
+    ("database.cloudNativePg.backup.schedule=0 2 * * *", "/database/cloudNativePg/backup/schedule"),
+    (
+        "database.cloudNativePg.backup.barmanObjectStore.destinationPath=s3://backups",
+        "additional properties 'barmanObjectStore' not allowed",
+    ),
+    ("keda.enabled=true", "keda: it asks Kafka from its own namespace"),
+    (
+        "keda.enabled=true,kafka.bundled.enabled=false,kafka.bootstrap=kafka:9093,\
+         kafka.securityProtocol=sasl_ssl,kafka.saslMechanism=PLAIN",
+        "keda: it logs in to Kafka as the pods do",
+    ),
+    ("settings.CONFIG_FILE=/tmp/x", "CONFIG_FILE is what the chart says itself"),
+    ("parts.gateway.settings.HTTP_ADDR=0.0.0.0:80", "HTTP_ADDR is what the chart says itself"),
+    ("settings.DATABASE_URL=postgres://loan:known@db/", "DATABASE_URL is a secret"),
+    (
+        "parts.loan-auth.settings.SHUTDOWN_BOUND_SECONDS=6",
+        "SHUTDOWN_BOUND_SECONDS has to be more than drainSeconds",
+    ),
+    (
+        "ingress.enabled=true,ingress.host=loans.bank.example",
+        "gateway.trustedProxies: the networks of what stands in front",
+    ),
+    (
+        "kafka.bundled.enabled=false,kafka.bootstrap=broker:9096",
+        "networkPolicy.kafkaPorts: without 9096",
+    ),
+    (
+        "database.bundled.enabled=false,database.address=db:6432",
+        "networkPolicy.databasePort: not 6432",
+    ),
+    ("settings.DATABASE_POOL_MAX=20", "all pods together may want 1210"),
+    ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
+    ("podDisruptionBudget.maxUnavailable=some", "/podDisruptionBudget/maxUnavailable"),
+    ("image.digests.gateway=latest", "/image/digests/gateway"),
+    (
+        "monitoring.prometheusRule.runbookBase=docs/runbooks",
+        "/monitoring/prometheusRule/runbookBase",
+    ),
+];
