@@ -81,7 +81,7 @@
 {{- if $database.bundled.enabled -}}{{- $allowed = int $database.bundled.maxConnections -}}{{- end -}}
 {{- if $database.cloudNativePg.enabled -}}{{- $allowed = get $database.cloudNativePg.parameters "max_connections" | default 100 | int -}}{{- end -}}
 {{- /* PostgreSQL keeps some for itself. */ -}}
-{{- if and (gt $allowed 0) (gt (int $most) (sub $allowed 10 | int)) -}}
+{{- if and (gt $allowed 0) (gt (int $most) (sub $allowed 5 | int)) -}}
 {{- fail (printf "database: max_connections is %d, and all pods together may want %d: fewer pods (autoscaling.maxReplicas), a smaller DATABASE_POOL_MAX, or more connections" $allowed (int $most)) -}}
 {{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}

@@ -8,8 +8,8 @@
 //!   allowed, so a late success of better days doesn't close an open breaker.
 //! * A permission that is dropped unused gives its place back and counts neither way.
 //! * Failures in a row are an outage only if they last ([`policy::InARow`]).
-//! * A call that was sent and that nobody waits for any more has failed, if it had half of
-//!   its time: callers that are impatient would else keep an outage a secret.
+//! * A call that nobody waits for any more says nothing either, however long it was under way:
+//!   whoever makes the other side slow for themselves and hangs up would else open it for everybody.
 //! * After a time without calls the share of successes begins anew. failsafe weighs an outcome
 //!   by the time since the one before: one failure after a quiet night would be all there is.
 
@@ -42,8 +42,6 @@ pub(super) struct Breaker(Arc<Shared>);
 struct Shared {
     name: &'static str,
     probes_max: u32,
-    /// How long a call that is given up has to have been under way to say something.
-    patience: Duration,
     machine: StateMachine<Reporting, ()>,
     opened_for: OpenedFor,
     state: Mutex<State>,
@@ -89,9 +87,7 @@ impl Verdict {
 }
 
 impl Breaker {
-    /// The breaker of calls that may take `timeout`.
-    pub(super) fn new(name: &'static str, settings: &BreakerSettings, timeout: Duration) -> Self {
-        let patience = timeout / 2;
+    pub(super) fn new(name: &'static str, settings: &BreakerSettings) -> Self {
         let backoff = Doubling::new(settings.open_min, settings.open_max);
         let in_a_row =
             InARow::new(settings.failures_in_a_row, settings.failing_for_min, backoff.clone());
@@ -110,7 +106,6 @@ impl Breaker {
         Self(Arc::new(Shared {
             name,
             probes_max: settings.probes_max.max(1),
-            patience,
             machine: StateMachine::new(policy, ()),
             opened_for,
             state: Mutex::new(state),
@@ -137,8 +132,7 @@ impl Breaker {
                 return Err(Refused::BreakerOpen { retry_after: PROBES_BUSY_RETRY_AFTER });
             }
         }
-        let generation = Some(state.generation);
-        Ok(Permission { breaker: self.clone(), generation, sent_at: None })
+        Ok(Permission { breaker: self.clone(), generation: Some(state.generation) })
     }
 }
 
@@ -211,8 +205,6 @@ struct Permission {
     breaker: Breaker,
     /// When it was given; `None` once it is settled.
     generation: Option<u64>,
-    /// When it was used, if it was.
-    sent_at: Option<Instant>,
 }
 
 impl Permission {
@@ -226,9 +218,7 @@ impl Permission {
 impl Drop for Permission {
     fn drop(&mut self) {
         if let Some(generation) = self.generation.take() {
-            let shared = &self.breaker.0;
-            let is_late = self.sent_at.is_some_and(|at| at.elapsed() >= shared.patience);
-            shared.settle(generation, if is_late { Verdict::Failure } else { Verdict::None });
+            self.breaker.0.settle(generation, Verdict::None);
         }
     }
 }
@@ -285,9 +275,8 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let mut permission =
+        let permission =
             self.permission.take().expect("poll_ready was called first, as tower demands");
-        permission.sent_at = Some(Instant::now());
         let attempt = self.inner.call(call);
         Box::pin(async move {
             let outcome = attempt.await;
@@ -310,7 +299,7 @@ mod tests {
             BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
         for (successes_of_4, opens) in [(3, false), (1, true)] {
             failsafe::clock::freeze(|clock| {
-                let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
+                let breaker = Breaker::new("test", &settings);
                 let mut calls = 0;
                 while calls < 200 {
                     let Ok(permission) = breaker.permit() else { break };
@@ -335,7 +324,7 @@ mod tests {
         let settings =
             BreakerSettings { failures_in_a_row: u32::MAX, ..BreakerSettings::default() };
         failsafe::clock::freeze(|clock| {
-            let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
+            let breaker = Breaker::new("test", &settings);
             let settle = |verdict| breaker.permit().unwrap().settle(verdict);
             settle(Verdict::Success);
             clock.advance(Duration::from_secs(30));
@@ -357,7 +346,7 @@ mod tests {
             ..BreakerSettings::default()
         };
         failsafe::clock::freeze(|clock| {
-            let breaker = Breaker::new("test", &settings, Duration::from_secs(1));
+            let breaker = Breaker::new("test", &settings);
             for _ in 0..150 {
                 if let Ok(permission) = breaker.permit() {
                     permission.settle(Verdict::Failure);

@@ -29,7 +29,7 @@ where
         .layer(RetryLayer::new(Again::new(name, &settings.retry)))
         // Outside of the limits, so that an open breaker takes up no place, and
         // their refusals pass it as what they are: no failure of the other side.
-        .layer(BreakerLayer::new(Breaker::new(name, &settings.breaker, settings.timeout)))
+        .layer(BreakerLayer::new(Breaker::new(name, &settings.breaker)))
         // Full is full: nobody queues, because who waits here is late anyway.
         .layer(ShedLayer)
         // The bulkhead: a slow other side ties up so many of us and no more.
