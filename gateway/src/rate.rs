@@ -81,7 +81,7 @@ impl Rate {
         costly: Option<&'static str>,
     ) -> Result<Left, TooMany> {
         let client = subscriber(client);
-        let nothing = Left { of_client: 0, of_route: costly.map(|_| 0) };
+        let nothing = Left { of_client: 0, of_route: None };
         let of_client = self
             .take_one((client, None), self.of_client)
             .map_err(|failure| TooMany { failure, left: nothing })?;
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(on("/a").unwrap_err().left, Left { of_client: 2, of_route: Some(0) });
         assert_eq!(on("/b").unwrap(), Left { of_client: 1, of_route: Some(1) });
         assert_eq!(rate.take(client, None).unwrap(), left(0));
-        assert_eq!(on("/b").unwrap_err().left, Left { of_client: 0, of_route: Some(0) });
+        assert_eq!(on("/b").unwrap_err().left, left(0), "this route's own was not asked");
     }
 
     #[test]

@@ -55,6 +55,8 @@ impl common::service::App for App {
             certifier: Certifier::new(ctx.db.clone(), ctx.clock.clone()),
             sessions: config.credentials.sessions(),
             certify_delay: config.background.certify_delay_ms,
+            // The other third is loan-request's.
+            public_requests_max: usize::try_from(ctx.settings.http_requests_max / 3 * 2)?.max(1),
         };
         let admin = admin::router(admin::Admin {
             db: ctx.db.clone(),

@@ -116,6 +116,25 @@ async fn an_open_breaker_writes_nothing() -> Result<()> {
     Ok(())
 }
 
+// whoever hangs up gets no answer, and what was begun comes to its end all the same, so
+// that nothing is left to be taken back later, and no wrong password is uncounted.
+#[tokio::test]
+async fn whoever_hangs_up_leaves_nothing_undecided() -> Result<()> {
+    let journey = Journey::start().await?;
+    apply(&journey).await?.0.expect(201)?;
+    let body = Credentials::demo().application(10_000);
+    for ms in 1..=20 {
+        let request = journey.client.request(reqwest::Method::POST, "/loanRequests").json(&body);
+        let _hung_up = request.timeout(Duration::from_millis(ms)).send().await;
+    }
+    // Less than the time after which anybody would ask for what is undecided.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let uncertified = format!("{ROWS} WHERE customer_id IS NULL");
+    assert_eq!(journey.count(&uncertified).await?, 0);
+    assert!(journey.count(ROWS).await? > 1, "none of them arrived");
+    journey.finish().await
+}
+
 // DESIGN 3.1: timed out, and the void finds it certified: 201.
 #[tokio::test]
 async fn timed_out_and_then_certified() -> Result<()> {

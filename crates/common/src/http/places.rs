@@ -19,8 +19,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Refuses a request, before any of its body is read, when as many as may be are worked on. The
 /// place is held to the head of the answer; a stream that goes on has a bound of its own. Whoever
-/// asks whether it is up is answered also when all else is full.
-pub(super) async fn take_place(
+/// asks whether it is up is answered also when all else is full. A middleware, of the whole stack
+/// and of routes that are to have a part of it only.
+pub async fn take_place(
     State(places): State<Arc<Semaphore>>,
     request: Request,
     next: Next,

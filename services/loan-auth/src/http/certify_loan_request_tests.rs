@@ -361,6 +361,19 @@ async fn a_place_that_comes_too_late_for_the_caller_is_not_waited_for(pool: PgPo
     assert_eq!(answer.body, json!({"outcome": "busy", "retryAfterSeconds": 1}), "and no 504");
 }
 
+//
+#[sqlx::test(migrations = "./migrations")]
+async fn what_comes_from_outside_leaves_certifications_their_places(pool: PgPool) {
+    let mut app = App::with(pool, FEW);
+    let who = app.customer("1@sk.com").await;
+    // All that the public may have is taken.
+    app.api.public_requests_max = 0;
+    let (router, _) = crate::http::router(app.api.clone()).split_for_parts();
+    app.router = common::http::test_layers(router, app.api.verifier.clone());
+    assert_eq!(app.log_in("1@sk.com", PASSWORD).await.status, 503);
+    assert_eq!(outcome_of(&app, &app.question(&who)).await, "certified");
+}
+
 #[sqlx::test(migrations = "./migrations")]
 async fn a_password_that_changes_meanwhile_is_refused_for_good(pool: PgPool) {
     let app = App::new(pool);

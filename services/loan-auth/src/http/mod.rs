@@ -26,12 +26,15 @@ use aws_lc_rs::digest;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use common::clock::Clock;
 use common::config::Secret;
 use common::db::Db;
+use common::http::take_place;
 use common::problem::Problem;
 use common::token::{Principal, TokenVerifier};
 use secrecy::ExposeSecret as _;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -67,17 +70,29 @@ pub struct Api {
     pub sessions: SessionSettings,
     /// The experiment's delay.
     pub certify_delay: Option<Delay>,
+    /// Requests about tokens and accounts that are worked on at once: a part of what the service
+    /// may have, so that whatever comes from outside leaves certifications theirs.
+    pub public_requests_max: usize,
 }
 
 /// The routes and their description.
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(Description::openapi()).merge(certifications()).merge(accounts())
+}
+
+fn certifications() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(
             list_loan_auths::list_loan_auths,
             certify_loan_request::certify_loan_request
         ))
         .routes(routes!(get_loan_auth::get_loan_auth))
         .routes(routes!(void_certification::void_certification))
+        .routes(routes!(get_jwks::get_jwks))
+}
+
+fn accounts() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(register_customer::register_customer))
         .routes(routes!(
             get_customer::get_customer,
@@ -85,12 +100,15 @@ pub fn routes() -> OpenApiRouter<Api> {
             remove_customer::remove_customer
         ))
         .routes(routes!(issue_token::issue_token))
-        .routes(routes!(get_jwks::get_jwks))
 }
 
 /// The routes with all that they need.
 pub fn router(api: Api) -> OpenApiRouter {
-    routes().with_state(api)
+    let places = Arc::new(Semaphore::new(api.public_requests_max));
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(certifications())
+        .merge(accounts().layer(from_fn_with_state(places, take_place)))
+        .with_state(api)
 }
 
 #[derive(OpenApi)]

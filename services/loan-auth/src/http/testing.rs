@@ -185,6 +185,7 @@ impl App {
             registrar: Registrar::new(db.clone(), clock.clone(), hasher, bounds),
             sessions: SessionSettings { lifetime: time::Duration::hours(12), per_person_max: 3 },
             certify_delay: None,
+            public_requests_max: 1_000,
         };
         let (router, _) = super::router(api.clone()).split_for_parts();
         Self { router: common::http::test_layers(router, verifier), api, clock, db, keys }

@@ -107,7 +107,9 @@ struct Inner {
     refusals: Cache<Turn, u32>,
 }
 
-type Turn = ([u8; 32], Origin);
+/// One attempt after the other, of one account from one address for one purpose: who logs in
+/// holds up nobody's certification.
+type Turn = ([u8; 32], Origin, Purpose);
 
 /// That a password was right.
 #[derive(Clone)]
@@ -234,7 +236,7 @@ impl Claim {
     }
 
     fn turn(&self) -> Turn {
-        (self.account, self.origin.clone())
+        (self.account, self.origin.clone(), self.purpose)
     }
 
     /// Whether the person is named as claimed; a login does not claim a name.

@@ -140,7 +140,7 @@ pub(super) async fn submit_loan_request(
         client_address,
         key,
     };
-    let outcome = usecases::submit_loan_request(&desk, &order, place).await;
+    let outcome = usecases::submit_loan_request(&desk, order, place).await;
     count(label(&outcome));
     Ok(match outcome? {
         Submitted::Certified { request, replayed } => created(request, replayed, &base),

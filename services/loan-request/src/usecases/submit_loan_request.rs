@@ -16,7 +16,9 @@ use ::events::{CustomerId, LoanId, LoanRequestId};
 use common::db::{described, is_outcome_unknown};
 use common::idempotency::{self, Claim, IdempotencyKey};
 use serde::Serialize;
+use tokio::task::JoinError;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::{
     Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification,
@@ -144,14 +146,31 @@ impl Order {
 }
 
 /// Submits a request, which has a place among those that are on their way until it is answered.
+/// It comes to its end, which is near, also when the caller has gone: whoever hangs up would else
+/// leave a row and a question behind each time, uncounted, and the breaker would not learn what
+/// became of the call.
 ///
 /// # Errors
 /// If it is not accepted. Then there is no loan and never will be one of it.
 pub async fn submit_loan_request(
     desk: &Desk,
-    order: &Order,
-    _place: Place,
+    order: Order,
+    place: Place,
 ) -> Result<Submitted, Error> {
+    let desk = desk.clone();
+    let work = async move {
+        let _place = place;
+        submit(&desk, &order).await
+    };
+    match tokio::spawn(work.in_current_span()).await.map_err(JoinError::try_into_panic) {
+        Ok(submitted) => submitted,
+        // The stack makes an answer of it, as of any.
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => Err(Error::unavailable()),
+    }
+}
+
+async fn submit(desk: &Desk, order: &Order) -> Result<Submitted, Error> {
     for _ in 0..ROUNDS_MAX {
         // Before anything is written: a refusal leaves nothing behind.
         let permit = desk.auth.reserve()?;

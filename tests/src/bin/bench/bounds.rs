@@ -9,7 +9,7 @@ use journeys::siege;
 use standalone::{Service, Stack, StackBuilder};
 
 use crate::Figure;
-use crate::overload::offer;
+use crate::overload::{self, offer};
 
 /// What bounds loan-request: requests on their way at once, from the row to the answer.
 const SETTING: &str = "CERTIFY_CONCURRENCY_MAX";
@@ -23,11 +23,11 @@ const BOUNDS: [u32; 5] = [16, 32, 64, USUAL, 256];
 /// The gateway's bounds are not to be what is seen.
 pub(crate) fn settings(builder: StackBuilder) -> StackBuilder {
     let high = "65536";
-    builder
-        .env(Service::Gateway, "UPSTREAM_CONCURRENCY_MAX", high)
-        .env(Service::Gateway, "UPSTREAM_CONCURRENCY_PER_CLIENT_MAX", high)
-        .env(Service::Gateway, "HTTP_CONNECTIONS_PER_CLIENT_MAX", high)
-        .env(Service::LoanRequest, "HTTP_REQUESTS_MAX", high)
+    overload::settings(builder).env(Service::Gateway, "UPSTREAM_CONCURRENCY_MAX", high).env(
+        Service::LoanRequest,
+        "HTTP_REQUESTS_MAX",
+        high,
+    )
 }
 
 /// Each is seen so often, in turns, and its middle counts: a machine is faster at some times.

@@ -218,6 +218,9 @@ impl Bench {
         if instead.connections.is_some() {
             builder = connections::settings(builder);
         }
+        if instead.overload.is_some() {
+            builder = overload::settings(builder);
+        }
         if instead.bounds.is_some() {
             builder = bounds::settings(builder);
         }

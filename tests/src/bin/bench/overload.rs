@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use journeys::client::{Client, Credentials};
 use journeys::siege;
+use standalone::{Service, StackBuilder};
 use tokio::task::JoinSet;
 
 use crate::Figure;
@@ -16,6 +17,15 @@ const TIMES: [u32; 2] = [2, 4];
 
 /// Reads of the status beside them, each second.
 const READS: u32 = 20;
+
+/// All of it comes from one address, and is meant as many clients': no client's own part is seen.
+pub(crate) fn settings(builder: StackBuilder) -> StackBuilder {
+    let high = "65536";
+    builder
+        .env(Service::Gateway, "UPSTREAM_CONCURRENCY_PER_CLIENT_MAX", high)
+        .env(Service::Gateway, "HTTP_CONNECTIONS_PER_CLIENT_MAX", high)
+        .env(Service::Gateway, "BODIES_PER_CLIENT_MAX", high)
+}
 
 /// What was answered, and after how long.
 #[derive(Default)]
