@@ -351,8 +351,8 @@ async fn who_is_busy_has_decided_nothing(pool: PgPool) {
 //
 #[sqlx::test(migrations = "./migrations")]
 async fn a_place_that_comes_too_late_for_the_caller_is_not_waited_for(pool: PgPool) {
-    let patient = PlaceSettings { wait: std::time::Duration::from_secs(20), ..FEW };
-    let app = App::with(pool, patient);
+    let wait = std::time::Duration::from_secs(20);
+    let app = App::with(pool, PlaceSettings { wait, ..FEW });
     let who = app.customer("1@sk.com").await;
     let question = app.question(&who);
     let _place = taken(&app, Purpose::Certify, [192, 0, 2, 1]).await;
@@ -361,12 +361,11 @@ async fn a_place_that_comes_too_late_for_the_caller_is_not_waited_for(pool: PgPo
     assert_eq!(answer.body, json!({"outcome": "busy", "retryAfterSeconds": 1}), "and no 504");
 }
 
-//
+// all that the public may have is taken.
 #[sqlx::test(migrations = "./migrations")]
 async fn what_comes_from_outside_leaves_certifications_their_places(pool: PgPool) {
     let mut app = App::with(pool, FEW);
     let who = app.customer("1@sk.com").await;
-    // All that the public may have is taken.
     app.api.public_requests_max = 0;
     let (router, _) = crate::http::router(app.api.clone()).split_for_parts();
     app.router = common::http::test_layers(router, app.api.verifier.clone());
