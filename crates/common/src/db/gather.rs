@@ -59,10 +59,9 @@ impl<I, O> Clone for Gather<I, O> {
 impl<I: Send + Sync + 'static, O: Send + 'static> Gather<I, O> {
     /// Begins a task that ends when the last clone is gone and all is worked on. `work`
     /// reads or writes what it is given in one transaction and answers each, in their
-    /// order; all who come meanwhile wait for it, a moment at least, so it waits for no lock for
-    /// long. Where a
-    /// connection was lost it is called again with the same, and finds what it had done the
-    /// first time. The name is for metrics.
+    /// order; all who come meanwhile wait for it, a moment at least, so it waits for no lock
+    /// for long. Where a connection was lost it is called again with the same, and finds what
+    /// it had done the first time. The name is for metrics.
     #[must_use]
     pub fn new(
         name: &'static str,
