@@ -40,7 +40,7 @@ enum Command {
     /// Makes them, unless they are there. For each service and the gateway `settings.toml`
     /// (its CONFIG_FILE); for `postgres` the superuser's password and `roles.sql`, which the
     /// new server runs; for `operator` what loanctl shows (its ADMIN_CREDENTIAL_FILE): one for
-    /// all but accounts, one for accounts.
+    /// all but accounts, one that may only look, one for accounts.
     Create(Create),
     /// Shows a new key that tokens may be signed with, to be put among loan-auth's.
     SigningKey,
@@ -109,13 +109,11 @@ impl Create {
     fn parts(&self) -> anyhow::Result<Vec<Part>> {
         let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         ensure!(is_name(&self.database_name), "--database-name: lower-case letters and _ alone");
-        let (certifying, admin, accounts) = (
-            random_text(CREDENTIAL_BYTES)?,
-            random_text(CREDENTIAL_BYTES)?,
-            random_text(CREDENTIAL_BYTES)?,
-        );
-        let operator = format!("operator:repair:{admin}");
-        let registrar = format!("registrar:accounts:{accounts}");
+        let certifying = random_text(CREDENTIAL_BYTES)?;
+        let operator = format!("operator:repair:{}", random_text(CREDENTIAL_BYTES)?);
+        let jobs = format!("jobs:read:{}", random_text(CREDENTIAL_BYTES)?);
+        let registrar = format!("registrar:accounts:{}", random_text(CREDENTIAL_BYTES)?);
+        let admin = format!("{operator},{jobs}");
         let mut roles = format!(
             "REVOKE ALL ON DATABASE {} FROM PUBLIC;\nREVOKE ALL ON SCHEMA public FROM PUBLIC;\n",
             self.database_name
@@ -127,7 +125,7 @@ impl Create {
             let (address, database) = (&self.database_address, &self.database_name);
             let mut settings = vec![
                 ("DATABASE_URL", format!("postgres://{role}:{password}@{address}/{database}")),
-                ("ADMIN_CREDENTIAL", operator.clone()),
+                ("ADMIN_CREDENTIAL", admin.clone()),
             ];
             if name == "loan-request" {
                 settings.push(("SERVICE_CREDENTIAL", certifying.clone()));
@@ -136,14 +134,15 @@ impl Create {
                 settings.push(("SERVICE_CREDENTIALS", certifying.clone()));
                 settings.push(("TOKEN_SIGNING_KEYS", signing_key()?));
                 // Who may make officers is known to the one service that has them.
-                settings[1].1 = format!("{operator},{registrar}");
+                settings[1].1 = format!("{admin},{registrar}");
             }
             parts.push(Part { name, files: vec![("settings.toml", as_toml(&settings)?)] });
         }
-        let settings = as_toml(&[("ADMIN_CREDENTIAL", operator.clone())])?;
+        let settings = as_toml(&[("ADMIN_CREDENTIAL", admin)])?;
         parts.push(Part { name: "gateway", files: vec![("settings.toml", settings)] });
         let shown = vec![
             ("admin-credential", format!("{operator}\n")),
+            ("read-credential", format!("{jobs}\n")),
             ("accounts-credential", format!("{registrar}\n")),
         ];
         parts.push(Part { name: "operator", files: shown });

@@ -105,6 +105,11 @@ mod tests {
             assert_eq!(settings.contains("registrar:accounts:"), service == "loan-auth");
             passwords.push(password);
         }
+        let jobs = read(folder.path(), "operator/read-credential");
+        assert!(jobs.starts_with("jobs:read:"), "{jobs}");
+        for part in SERVICES.iter().map(|(service, _)| *service).chain(["gateway"]) {
+            assert!(read(folder.path(), &format!("{part}/settings.toml")).contains(jobs.trim()));
+        }
         passwords.sort();
         passwords.dedup();
         assert_eq!(passwords.len(), SERVICES.len());

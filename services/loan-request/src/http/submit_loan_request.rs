@@ -140,9 +140,7 @@ pub(super) async fn submit_loan_request(
         client_address,
         key,
     };
-    let outcome = usecases::submit_loan_request(&desk, order, place).await;
-    count(label(&outcome));
-    Ok(match outcome? {
+    Ok(match usecases::submit_loan_request(&desk, order, place).await? {
         Submitted::Certified { request, replayed } => created(request, replayed, &base),
         Submitted::Pending(request) => accepted(&request, &base),
     })
@@ -156,8 +154,9 @@ impl FromRequestParts<Desk> for Admitted {
 
     async fn from_request_parts(_parts: &mut Parts, desk: &Desk) -> Result<Self, Error> {
         desk.auth.enter().map(Self).map_err(|refused| {
-            count("unavailable");
-            refused.into()
+            let refused = refused.into();
+            usecases::count_submission(Err(&refused));
+            refused
         })
     }
 }
@@ -197,24 +196,4 @@ fn accepted(request: &LoanRequest, base: &BaseUrl) -> Response {
 fn header_value(text: &str) -> HeaderValue {
     // Addresses and versions are ASCII; should one ever not be, the answer goes without it.
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// Counts a submission by what it came to.
-fn count(outcome: &'static str) {
-    metrics::counter!("loan_request_submissions_total", "outcome" => outcome).increment(1);
-}
-
-fn label(outcome: &Result<Submitted, Error>) -> &'static str {
-    match outcome {
-        Ok(Submitted::Certified { replayed: false, .. }) => "certified",
-        Ok(Submitted::Certified { replayed: true, .. }) => "replayed",
-        Ok(Submitted::Pending(_)) => "pending",
-        Err(Error::Refused) => "refused",
-        Err(Error::Throttled { .. }) => "throttled",
-        Err(Error::Unavailable { .. } | Error::Unproven { .. }) => "unavailable",
-        Err(Error::InFlight { .. }) => "in-flight",
-        Err(Error::KeyReused) => "key-reused",
-        Err(Error::RequestCancelled) => "cancelled",
-        Err(Error::NotFound | Error::NoRole | Error::Request(_) | Error::Step(_)) => "failed",
-    }
 }

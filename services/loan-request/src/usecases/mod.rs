@@ -2,6 +2,7 @@
 //! written before loan-auth is asked, and what after it has answered.
 
 mod compensate_loan_request;
+mod count_submission;
 mod decide_loan_request;
 mod forget_loan_request;
 mod receive_loan_requests;
@@ -11,6 +12,7 @@ mod settle_certification;
 mod submit_loan_request;
 
 pub use compensate_loan_request::{Rejection, compensate_loan_request};
+pub use count_submission::count_submission;
 pub use decide_loan_request::decide_loan_request;
 pub use forget_loan_request::forget_loan_request;
 pub use receive_loan_requests::receive_loan_requests;

@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::{
-    Desk, Replay, StepError, forget_loan_request, replay_loan_request, settle_certification,
+    Desk, Replay, StepError, count_submission, forget_loan_request, replay_loan_request,
+    settle_certification,
 };
 use crate::clients::loan_auth::{Certification, NoAnswer, Permit, Place, Proof, Question};
 use crate::domain::standing::{Standing, Verdict, Withdrawal};
@@ -160,7 +161,9 @@ pub async fn submit_loan_request(
     let desk = desk.clone();
     let work = async move {
         let _place = place;
-        submit(&desk, &order).await
+        let outcome = submit(&desk, &order).await;
+        count_submission(outcome.as_ref());
+        outcome
     };
     match tokio::spawn(work.in_current_span()).await.map_err(JoinError::try_into_panic) {
         Ok(submitted) => submitted,
