@@ -10,7 +10,8 @@ mod scope;
 mod selection;
 
 pub use credentials::{
-    CREDENTIAL_CHARS_MIN, Credential, Credentials, Operator, check_setting, parse_credential,
+    CREDENTIAL_CHARS_MIN, Credential, Credentials, Operator, check_setting, hashed_credential,
+    parse_credential,
 };
 pub use guarded::AdminApi;
 pub use log_level::log_level;

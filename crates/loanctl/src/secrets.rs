@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Makes them, unless they are there. For each service and the gateway `settings.toml`
-    /// (its CONFIG_FILE); for `postgres` the superuser's password and `roles.sql`, which the
+    /// (its CONFIG_FILE), with the hashes of admin credentials; for `postgres` the superuser's password and `roles.sql`, which the
     /// new server runs; for `operator` what loanctl shows (its ADMIN_CREDENTIAL_FILE): one for
     /// all but accounts, one that may only look, one for accounts.
     Create(Create),
@@ -113,7 +113,9 @@ impl Create {
         let operator = format!("operator:repair:{}", random_text(CREDENTIAL_BYTES)?);
         let jobs = format!("jobs:read:{}", random_text(CREDENTIAL_BYTES)?);
         let registrar = format!("registrar:accounts:{}", random_text(CREDENTIAL_BYTES)?);
-        let admin = format!("{operator},{jobs}");
+        // Who is asked needs to know of each no more than its hash.
+        let hashed = |one: &str| common::admin::hashed_credential(one).map_err(anyhow::Error::msg);
+        let admin = format!("{},{}", hashed(&operator)?, hashed(&jobs)?);
         let mut roles = format!(
             "REVOKE ALL ON DATABASE {} FROM PUBLIC;\nREVOKE ALL ON SCHEMA public FROM PUBLIC;\n",
             self.database_name
@@ -134,7 +136,7 @@ impl Create {
                 settings.push(("SERVICE_CREDENTIALS", certifying.clone()));
                 settings.push(("TOKEN_SIGNING_KEYS", signing_key()?));
                 // Who may make officers is known to the one service that has them.
-                settings[1].1 = format!("{admin},{registrar}");
+                settings[1].1 = format!("{admin},{}", hashed(&registrar)?);
             }
             parts.push(Part { name, files: vec![("settings.toml", as_toml(&settings)?)] });
         }

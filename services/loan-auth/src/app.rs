@@ -5,7 +5,9 @@ use common::service::{Context, Wired};
 
 use crate::config::Config;
 use crate::http::{Api, Services};
-use crate::usecases::{Certifier, Hasher, Prover, Registrar, TokenSigner, seed_demo_data};
+use crate::usecases::{
+    Certifier, Hasher, Prover, Registrar, TokenSigner, has_demo_data, seed_demo_data,
+};
 use crate::{admin, events, http, tasks};
 
 /// The service, for `common::service::run`.
@@ -37,6 +39,12 @@ impl common::service::App for App {
             Prover::try_new(ctx.db.clone(), ctx.clock.clone(), hasher.clone(), config.prover())?;
         if config.background.demo_data {
             seed_demo_data(&ctx.db, &ctx.clock, &hasher).await.context("DEMO_DATA")?;
+        } else if has_demo_data(&ctx.db, &hasher).await.context("DEMO_DATA")? {
+            // Else a system that was tried would be made a real one with an officer whom anybody can be.
+            anyhow::bail!(
+                "DEMO_DATA is off, and the demo's accounts are in the database, with passwords that everybody \
+                 knows: begin with an empty database, or set DEMO_DATA"
+            );
         }
         let api = Api {
             db: ctx.db.clone(),

@@ -12,9 +12,12 @@ use crate::config::Secret;
 /// A secret of the admin API shorter than this could be guessed.
 pub const CREDENTIAL_CHARS_MIN: usize = 24;
 
+/// What stands before the SHA-256 of a secret, in hex, where that stands for the secret.
+const HASHED: &str = "sha256=";
+
 /// How a credential is written, for who wrote it otherwise.
-const FORM: &str = "a credential is written NAME:SCOPE:SECRET, where SCOPE is read, repair, accounts, \
-                    or repair+accounts";
+const FORM: &str = "a credential is written NAME:SCOPE:SECRET or NAME:SCOPE:sha256=HEX, where SCOPE is \
+                    read, repair, accounts, or repair+accounts";
 
 /// Who calls: the name beside the secret that was shown, for the log of changes, and
 /// what whoever has it may do.
@@ -52,14 +55,16 @@ impl Credentials {
         let Some(setting) = setting else { return Ok(Self::default()) };
         let mut known = Vec::new();
         for one in setting.expose_secret().split(',').map(str::trim) {
-            let credential = parse_credential(one)?;
-            let hash = sha256(credential.secret);
+            let (name, scopes, kept) = parts(one)?;
+            let hash = match kept.strip_prefix(HASHED) {
+                Some(hex) => read_hash(hex)?,
+                None => sha256(checked_secret(kept)?),
+            };
             // Which of the two scopes would it have?
             if known.iter().any(|(_, other)| *other == hash) {
                 return Err("a secret is there twice".to_owned());
             }
-            let (name, scopes) = (credential.name.into(), credential.scopes);
-            known.push((Operator { name, scopes }, hash));
+            known.push((Operator { name: name.into(), scopes }, hash));
         }
         Ok(Self(known.into()))
     }
@@ -100,21 +105,50 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// The parts of one credential, `NAME:SCOPE:SECRET`. There is no scope that goes
-/// without saying: what a secret opens is to be read beside it.
+/// The parts of one credential as whoever has it shows it, `NAME:SCOPE:SECRET`.
 ///
 /// # Errors
 ///
 /// What is wrong with it; never the value.
 pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
+    let (name, scopes, secret) = parts(text)?;
+    if secret.starts_with(HASHED) {
+        return Err("only who is asked can do with a secret's hash; say the secret".to_owned());
+    }
+    Ok(Credential { name, scopes, secret: checked_secret(secret)? })
+}
+
+/// The same as who is asked for it may keep it: `NAME:SCOPE:sha256=HEX`. SHA-256 is enough,
+/// for a secret that is not a person's choice can't be guessed from it.
+///
+/// # Errors
+///
+/// What is wrong with it; never the value.
+pub fn hashed_credential(text: &str) -> Result<String, String> {
     let (name, rest) = text.split_once(':').ok_or(FORM)?;
-    let (scopes, secret) = rest.split_once(':').ok_or(FORM)?;
+    let (scopes, _) = rest.split_once(':').ok_or(FORM)?;
+    let hash = sha256(parse_credential(text)?.secret);
+    let mut hashed = format!("{name}:{scopes}:{HASHED}");
+    for byte in hash {
+        hashed.push_str(&format!("{byte:02x}"));
+    }
+    Ok(hashed)
+}
+
+/// Name, scopes, and the secret or its hash. There is no scope that goes without saying: what
+/// a secret opens is to be read beside it.
+fn parts(text: &str) -> Result<(&str, Scopes, &str), String> {
+    let (name, rest) = text.split_once(':').ok_or(FORM)?;
+    let (scopes, kept) = rest.split_once(':').ok_or(FORM)?;
     let is_name = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if !is_name {
         return Err("a name may have letters, digits and -_. only".to_owned());
     }
-    let scopes = Scopes::parse(scopes).ok_or(FORM)?;
+    Ok((name, Scopes::parse(scopes).ok_or(FORM)?, kept))
+}
+
+fn checked_secret(secret: &str) -> Result<&str, String> {
     if secret.chars().count() < CREDENTIAL_CHARS_MIN {
         return Err(format!("a secret must have at least {CREDENTIAL_CHARS_MIN} characters"));
     }
@@ -122,7 +156,24 @@ pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
     if !secret.bytes().all(|byte| byte.is_ascii_graphic() && !b":,".contains(&byte)) {
         return Err("a secret may have visible ASCII characters but : and , only".to_owned());
     }
-    Ok(Credential { name, scopes, secret })
+    Ok(secret)
+}
+
+/// A SHA-256 in lower-case hex.
+fn read_hash(hex: &str) -> Result<[u8; 32], String> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+    let mut hash = [0; 32];
+    let is_whole = hex.len() == 2 * hash.len()
+        && hash.iter_mut().zip(hex.as_bytes().chunks(2)).all(|(byte, pair)| {
+            let value = pair.iter().try_fold(0, |sum, one| Some(sum * 16 + digit(*one)?));
+            value.and_then(|value| u8::try_from(value).ok()).is_some_and(|value| {
+                *byte = value;
+                true
+            })
+        });
+    is_whole
+        .then_some(hash)
+        .ok_or_else(|| format!("behind {HASHED} must be 64 digits of 0-9a-f, a secret's SHA-256"))
 }
 
 /// Checks the setting as it is read.
@@ -182,6 +233,45 @@ mod tests {
             format!("a b:read:{FIRST}"),
         ] {
             parse_credential(&wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_hash_stands_for_the_secret_and_opens_nothing_itself() {
+        let clear = format!("night-shift:repair+accounts:{FIRST}");
+        let hashed = hashed_credential(&clear).unwrap();
+        assert!(
+            hashed.starts_with("night-shift:repair+accounts:sha256=") && !hashed.contains(FIRST)
+        );
+        let setting = format!("{hashed},hotline:read:{SECOND}");
+        let known = known(&setting).unwrap();
+        let first = known.operator(FIRST).unwrap();
+        assert_eq!(
+            (first.name(), Some(first.scopes())),
+            ("night-shift", Scopes::parse("repair+accounts"))
+        );
+        assert_eq!(known.operator(SECOND).unwrap().name(), "hotline");
+        let hash = hashed.rsplit(':').next().unwrap();
+        for stranger in [hash, hash.trim_start_matches(HASHED), &hashed] {
+            assert_eq!(known.operator(stranger), None);
+        }
+        assert!(parse_credential(&hashed).unwrap_err().contains("say the secret"));
+        assert!(self::known(&format!("{clear},{hashed}")).err().unwrap().contains("twice"));
+        // `sha256sum` says the same of the empty text.
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(read_hash(empty).unwrap(), sha256(""));
+        for wrong in [
+            "",
+            &empty[1..],
+            &empty.to_uppercase(),
+            &empty.replace('e', "g"),
+            &empty.replace('3', "+"),
+        ] {
+            let told = self::known(&format!("a:read:sha256={wrong}")).err().unwrap();
+            assert!(
+                told.contains("64 digits") && (wrong.is_empty() || !told.contains(wrong)),
+                "{told}"
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{AdminPage, Ids, Selection, SelectionQuery};
 use crate::consumer::inbox::{self, SetAside};
@@ -29,6 +30,7 @@ pub(crate) fn router(db: Db, relay_active: Arc<AtomicBool>) -> Router {
         .route("/inbox/release", post(release_claims))
         .route("/dead-letters", get(list_dead_letters))
         .route("/dead-letters/settle", post(settle_dead_letters))
+        .route("/dead-letters/redrive", post(open_dead_letters))
         .with_state(Plumbing { db, relay_active })
 }
 
@@ -74,6 +76,23 @@ async fn list_dead_letters(
     let found = inbox::set_aside(plumbing.db.pool(), &selection).await;
     let found = found.map_err(|error| Problem::from_sqlx(&error))?;
     Ok(Json(selection.page(found, |one| one.event_id)))
+}
+
+/// The ids that a call is about.
+#[derive(Debug, Serialize)]
+struct Those {
+    ids: Vec<Uuid>,
+}
+
+/// Those among these that are open dead letters here: what whoever puts letters back asks
+/// before, for in Kafka a letter may have been laid by anyone. It changes nothing itself, and is
+/// still for who may repair, and logged.
+async fn open_dead_letters(
+    State(plumbing): State<Plumbing>,
+    Json(ids): Json<Ids>,
+) -> Result<Json<Those>, Problem> {
+    let ids = inbox::open_among(plumbing.db.pool(), &ids.checked()?).await;
+    Ok(Json(Those { ids: ids.map_err(|error| Problem::from_sqlx(&error))? }))
 }
 
 /// These dead letters are closed: they will not be worked on here.

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use events::topics;
+use uuid::Uuid;
 
 use self::letter::{Letter, Place};
 use self::read::{Keep, Letters, open_letters};
@@ -194,13 +195,16 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     let post = Post::try_new(&services.kafka)?;
     let mut done = 0_u64;
     for letter in &letters {
-        if which.all && outcome == Outcome::Redriven && letter.event_id().is_none() {
-            // One that must be discarded does not hold up the others.
-            writeln!(std::io::stderr(), "{} has no event id; discard it", letter.place)?;
-            continue;
-        }
         match outcome {
-            Outcome::Redriven => post.redrive(letter).await?,
+            Outcome::Redriven => match known_event(services, letter).await? {
+                Ok(()) => post.redrive(letter).await?,
+                // One that must be discarded does not hold up the others.
+                Err(why) if which.all => {
+                    writeln!(std::io::stderr(), "{} {why}; discard it", letter.place)?;
+                    continue;
+                }
+                Err(why) => bail!("{} {why}; discard it", letter.place),
+            },
             Outcome::Discarded => close(services, letter).await?,
         }
         post.mark(letter, outcome, &which.by).await?;
@@ -209,6 +213,27 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     }
     writeln!(std::io::stdout(), "{done} {}", outcome.word())?;
     Ok(())
+}
+
+/// The service that is to work on it says that it has set this event aside, or why it will not
+/// have it; it says so to who may repair alone. Whoever can write to Kafka can lay a letter
+/// there.
+async fn known_event(services: &Services, letter: &Letter) -> anyhow::Result<Result<(), String>> {
+    #[derive(serde::Deserialize)]
+    struct Open {
+        ids: Vec<Uuid>,
+    }
+    let Some(event) = letter.event_id() else { return Ok(Err("has no event id".to_owned())) };
+    let Some(api) = service_of(services, letter.group()) else {
+        return Ok(Err("is for no group of these services".to_owned()));
+    };
+    let asked = serde_json::json!({ "ids": [event] });
+    let open: Open = api.post("/admin/dead-letters/redrive", &asked).await?;
+    Ok(if open.ids.contains(&event) {
+        Ok(())
+    } else {
+        Err(format!("is of no event that {} still has set aside", api.service))
+    })
 }
 
 /// The service that set a letter aside counts it no longer among its open ones.

@@ -60,8 +60,6 @@ impl Post {
             "{place} was too large to be kept: its message lies only where it was read, \
              `dlq show` says where; discard it"
         );
-        // What is no event is set aside again, by whoever reads it.
-        ensure!(letter.event_id().is_some(), "{place} has no event id; discard it");
         let headers = letter.own_headers().and_then(redrive_headers);
         let headers = headers
             .with_context(|| format!("{place} does not say which group it is for; discard it"))?;

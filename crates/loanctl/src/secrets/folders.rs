@@ -1,16 +1,19 @@
 //! Secrets in folders, one for each part.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::{Create, LAST, gone, part_names};
 
-/// Whoever mounts a folder may read what is in it, as whatever user.
+/// Whoever mounts a part's folder may read what is in it, as whatever user.
 const MODE: u32 = 0o444;
+
+/// On this machine nobody else gets as far as that: a folder above them that has to be made.
+const ABOVE_MODE: u32 = 0o700;
 
 /// The file that is written last of all.
 const LAST_FILE: &str = "superuser-password";
@@ -36,6 +39,10 @@ pub(super) fn keep(directory: &Path, create: &Create) -> anyhow::Result<bool> {
     if !unfinished.exists() && part_names().any(is_used) {
         // What the others hold is in use: nothing is made over it.
         return gone(&directory.join(LAST).join(LAST_FILE).display().to_string());
+    }
+    if !directory.exists() {
+        let made = DirBuilder::new().recursive(true).mode(ABOVE_MODE).create(directory);
+        made.with_context(|| format!("cannot make {}", directory.display()))?;
     }
     write(&unfinished, "")?;
     for part in create.parts()? {
@@ -105,16 +112,29 @@ mod tests {
             assert_eq!(settings.contains("registrar:accounts:"), service == "loan-auth");
             passwords.push(password);
         }
-        let jobs = read(folder.path(), "operator/read-credential");
-        assert!(jobs.starts_with("jobs:read:"), "{jobs}");
-        for part in SERVICES.iter().map(|(service, _)| *service).chain(["gateway"]) {
-            assert!(read(folder.path(), &format!("{part}/settings.toml")).contains(jobs.trim()));
+        for (file, of) in [("admin", "operator:repair:"), ("read", "jobs:read:")] {
+            let shown = read(folder.path(), &format!("operator/{file}-credential"));
+            assert!(shown.starts_with(of), "{shown}");
+            let hashed = common::admin::hashed_credential(shown.trim()).unwrap();
+            for part in SERVICES.iter().map(|(service, _)| *service).chain(["gateway"]) {
+                let settings = read(folder.path(), &format!("{part}/settings.toml"));
+                assert!(settings.contains(&hashed) && !settings.contains(shown[of.len()..].trim()));
+            }
         }
         passwords.sort();
         passwords.dedup();
         assert_eq!(passwords.len(), SERVICES.len());
         assert!(roles.contains("GRANT CONNECT ON DATABASE online_loan TO loan_auth;"));
         assert!(roles.contains("GRANT CONNECT, TEMPORARY ON DATABASE online_loan TO loan_status;"));
+    }
+
+    #[test]
+    fn a_folder_that_is_made_for_them_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let loans = folder.path().join("of/loans");
+        assert!(made(&loans).unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&loans), mode(&loans.join("gateway/settings.toml"))), (0o700, 0o444));
     }
 
     #[test]

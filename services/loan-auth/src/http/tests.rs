@@ -245,6 +245,19 @@ async fn the_demo_people_are_there_once_and_can_do_what_they_are_for(pool: PgPoo
     });
     assert_eq!(app.certify(&question).await.outcome(), "certified");
     assert_eq!(app.log_in("officer@bank.example", "officer-1234").await.status, 200);
+
+    // Without DEMO_DATA nothing starts as long as one of them can be anybody.
+    let has_them = async || crate::usecases::has_demo_data(&app.db, &app.api.hasher).await.unwrap();
+    assert!(has_them().await);
+    let leave =
+        "UPDATE person SET user_key = NULL, user_id = NULL, user_name = NULL, user_mobile = NULL,
+                 password_hash = NULL, removed_at = now() WHERE role = 'officer'";
+    sqlx::query(leave).execute(app.db.pool()).await.unwrap();
+    assert!(has_them().await, "the customer is there still");
+    let another = "UPDATE person SET password_hash = (SELECT $1::text) WHERE role = 'customer'";
+    let other = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$0000000000000000000000000000000000000000000";
+    sqlx::query(another).bind(other).execute(app.db.pool()).await.unwrap();
+    assert!(!has_them().await, "somebody has that name, with another password");
 }
 
 #[test]

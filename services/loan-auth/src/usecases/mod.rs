@@ -45,7 +45,7 @@ pub use remove_officer::remove_officer;
 pub use renew_session::{Renewal, renew_session};
 pub use republish_certification::republish_certification;
 pub use reset_password::reset_password;
-pub use seed_demo_data::seed_demo_data;
+pub use seed_demo_data::{has_demo_data, seed_demo_data};
 pub use sign_token::{KeysError, Lifetimes, TokenSigner, check_keys};
 pub use start_session::{Session, SessionSettings, start_session};
 pub use take_place::{Place, PlaceSettings, Places, Purpose};

@@ -1,4 +1,4 @@
-//! The demo customer and officer, where they were asked for.
+//! The demo customer and officer, where they were asked for, and nowhere else.
 
 use std::net::Ipv4Addr;
 
@@ -53,4 +53,22 @@ pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether somebody of the demo is here, with the password that everybody knows.
+///
+/// # Errors
+/// The database's.
+pub async fn has_demo_data(db: &Db, hasher: &Hasher) -> Result<bool, Error> {
+    for (_, user_id, _, password, _) in PEOPLE {
+        let hash = store::person::password_hash(db.pool(), &user_key(user_id)).await?;
+        let Some(hash) = hash else { continue };
+        let here = Origin::of(Ipv4Addr::LOCALHOST.into());
+        let place = hasher.place(Purpose::Register, &here, hasher.deadline()).await?;
+        // A real person may have that name, with another password.
+        if hasher.is_right(place, &Secret::from(password), Some(hash)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub use read::{Attempted, Candidate, by_id, candidates, has, lock, officers};
+pub use read::{Attempted, Candidate, by_id, candidates, has, lock, officers, password_hash};
 pub use write::{add, remove, set_password, update};
 
 use ::events::codes::{ROLE_CUSTOMER, ROLE_OFFICER};

@@ -139,6 +139,20 @@ pub async fn has(executor: impl PgExecutor<'_>, user_key: &str) -> Result<bool, 
         .await
 }
 
+/// The hash of the password of whoever has this login name.
+///
+/// # Errors
+/// Only the database's.
+pub async fn password_hash(
+    executor: impl PgExecutor<'_>,
+    user_key: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT password_hash FROM person WHERE user_key = $1")
+        .bind(user_key)
+        .fetch_optional(executor)
+        .await
+}
+
 /// Active officers, by their ids.
 ///
 /// # Errors
