@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use self::values::{REFUSED, SAID};
+use self::values::{DEFAULT, PRODUCTION, QUICKSTART, REFUSED, SAID, YOURS};
 
 /// Where the chart is.
 const CHART: &str = "k8s/online-loan";
@@ -19,12 +19,12 @@ const CHART: &str = "k8s/online-loan";
 const KUBERNETES: &str = "1.34.0";
 
 /// Its values files and, where it is committed, what it renders with them.
-const RENDERED: [(&str, &str, &[&str]); 3] = [
-    ("", "", &[]),
-    ("values-quickstart.yaml", "k8s/quickstart.yaml", &["--skip-tests"]),
+const RENDERED: [(&[&str], &str, &[&str]); 3] = [
+    (DEFAULT, "", &[]),
+    (QUICKSTART, "k8s/quickstart.yaml", &["--skip-tests"]),
     // Without what is copied from files that have checks of their own.
     (
-        "values-production.yaml",
+        PRODUCTION,
         "k8s/golden/production.yaml",
         &["--set", "monitoring.dashboards.enabled=false,monitoring.prometheusRule.enabled=false"],
     ),
@@ -35,7 +35,8 @@ const ALERTS: &str = "k8s/online-loan/files/alerts";
 const ALERTS_TEST: &str = "tests/kubernetes/alerts.test.yaml";
 const ALERTS_RENDERED: &str = "target/chart/alerts.yaml";
 
-/// What stands in every selector of the alerts; the chart puts its own namespace there.
+/// What stands in every selector of the alerts; the chart puts its own namespace there. It is the
+/// end of `resource_namespace` too: whose a thing is, where `namespace` is that of an operator.
 const PLACEHOLDER: &str = "namespace=~\".*\"";
 
 /// What `kubectl apply -f k8s/quickstart.yaml` makes before all else.
@@ -54,14 +55,12 @@ metadata:
 pub(crate) fn check(root: &Path, write: bool) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for (values, committed, without) in RENDERED {
-        let file = format!("{CHART}/{values}");
-        let arguments = if values.is_empty() { vec![] } else { vec!["-f", &file] };
-        let lint = [&["lint", "--strict", "--quiet", CHART], &arguments[..]].concat();
+        let lint = [&["lint", "--strict", "--quiet", CHART], values].concat();
         if let Err(said) = helm(root, &lint)? {
             findings.push(format!("helm {}: {said}", lint.join(" ")));
             continue;
         }
-        match helm(root, &[&template("online-loan")[..], &arguments, without].concat())? {
+        match helm(root, &[&template("online-loan")[..], values, without].concat())? {
             Err(said) => findings.push(format!("{CHART} with {values:?}: {said}")),
             Ok(rendered) => {
                 findings.extend(versioned(&rendered));
@@ -70,9 +69,7 @@ pub(crate) fn check(root: &Path, write: bool) -> Result<Vec<String>> {
         }
     }
     for (values, set, told) in SAID {
-        let file = format!("{CHART}/{values}");
-        let arguments = if values.is_empty() { vec![] } else { vec!["-f", &file] };
-        let all = [&template("online-loan")[..], &arguments, &["--set", set]].concat();
+        let all = [&template("online-loan")[..], values, &["--set", set]].concat();
         match helm(root, &all)? {
             Ok(rendered) if rendered.contains(told) => {}
             Ok(_) => findings.push(format!("{set} is rendered without {told:?}")),
@@ -88,8 +85,30 @@ pub(crate) fn check(root: &Path, write: bool) -> Result<Vec<String>> {
             Err(_) => {}
         }
     }
+    yours(root, &mut findings)?;
     alerts(root, &mut findings)?;
     Ok(findings)
+}
+
+/// What is somebody's own is said at the head of the values for production, and asked for where it
+/// is left as it is there.
+fn yours(root: &Path, findings: &mut Vec<String>) -> Result<()> {
+    let unfilled = &PRODUCTION[..2];
+    let file = unfilled[1];
+    let text = fs::read_to_string(root.join(file)).context(file)?;
+    let head = text.lines().take_while(|line| line.starts_with('#')).collect::<String>();
+    match helm(root, &[&template("online-loan")[..], unfilled].concat())? {
+        Ok(_) => findings.push(format!("{file} is taken as it is")),
+        Err(said) => findings.extend(
+            YOURS
+                .into_iter()
+                .filter(|place| !said.contains(&format!(" {place}: ")))
+                .map(|place| format!("{file} is refused without a word about {place}: {said}")),
+        ),
+    }
+    let unsaid = YOURS.into_iter().filter(|place| !head.contains(place));
+    findings.extend(unsaid.map(|place| format!("{file} has nothing about {place} at its head")));
+    Ok(())
 }
 
 /// Pods that would begin anew, the one PostgreSQL among them, because the chart has another version and nothing else is
@@ -112,9 +131,9 @@ fn alerts(root: &Path, findings: &mut Vec<String>) -> Result<()> {
             }));
         }
     }
-    let production = format!("{CHART}/values-production.yaml");
-    let wanted = ["-f", &production, "--show-only", "templates/monitoring.yaml"];
-    let rendered = match helm(root, &[&template("online-loan")[..], &wanted].concat())? {
+    let wanted = ["--show-only", "templates/monitoring.yaml"];
+    let rendered = match helm(root, &[&template("online-loan")[..], PRODUCTION, &wanted].concat())?
+    {
         Ok(rendered) => rendered,
         Err(said) => {
             findings.push(format!("{CHART}: templates/monitoring.yaml: {said}"));

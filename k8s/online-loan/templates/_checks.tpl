@@ -54,6 +54,26 @@
 {{- fail (printf "settings: %s is not said here but by messages.%s" $setting $value) -}}
 {{- end -}}
 {{- end -}}
+{{- $isDemo := .Values.demoData -}}
+{{- range $way, $isOpen := dict "ingress.enabled" .Values.ingress.enabled "gatewayApi.enabled" .Values.gatewayApi.enabled (printf "gateway.service.type %s" .Values.gateway.service.type) (ne .Values.gateway.service.type "ClusterIP") -}}
+{{- if and $isDemo $isOpen -}}
+{{- fail (printf "demoData: such accounts have known passwords, and %s lets strangers in: leave out one of them; for trying, port-forward (kubectl port-forward svc/…-gateway 8080)" $way) -}}
+{{- end -}}
+{{- end -}}
+{{- range $part := splitList " " (include "online-loan.parts" .) -}}
+{{- if hasKey (merge dict (include "online-loan.values" (list $ $part) | fromYaml).settings $.Values.settings) "DEMO_DATA" -}}
+{{- fail (printf "%s: settings: DEMO_DATA is not said here but by demoData" $part) -}}
+{{- end -}}
+{{- end -}}
+{{- /* As the parts are told them, by whichever value. */ -}}
+{{- range $part := splitList " " (include "online-loan.parts" .) -}}
+{{- $value := ternary "gateway.trustedProxies" "podNetworks" (eq $part "gateway") -}}
+{{- range $network := splitList "," (get (include "online-loan.settings" (list $ $part) | fromYaml) "TRUSTED_PROXIES" | toString) -}}
+{{- if regexMatch "/0+$" (trim $network) -}}
+{{- fail (printf "%s: %s is everybody, and then anyone says who they are: the networks of what stands in front of %s, and no more" $value $network $part) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.gatewayApi.enabled) (not .Values.gateway.trustedProxies) -}}
 {{- fail "gateway.trustedProxies: the networks of what stands in front, because without them all customers are one address, with one address' share of requests" -}}
 {{- end -}}
@@ -103,5 +123,8 @@
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
 {{- fail (printf "%s: autoscaling.minReplicas is more than maxReplicas" $part) -}}
 {{- end -}}
+{{- end -}}
+{{- with include "online-loan.examples" . -}}
+{{- fail (printf "these are examples still (names of RFC 2606 as .example and example.com, addresses of RFC 5737, words in capitals): put your own in their place, or take out what you don't use:%s" .) -}}
 {{- end -}}
 {{- end -}}

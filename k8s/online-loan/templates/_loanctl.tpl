@@ -1,5 +1,6 @@
 {{/* (dict "root" $ "arguments" (list …)): a pod that runs loanctl, without what a Deployment or a Job puts around it. It has what it needs:
-`secret` and `key`, the one credential that it shows, under that key's name; `kafka`, the way to Kafka. */}}
+`secret` and `key`, the one credential that it shows, under that key's name; `kafka`, the way to Kafka, and how topics are made there: as
+well in the operator's pod, for partitions never change afterwards. */}}
 {{- define "online-loan.loanctlPod" -}}
 {{- $ := .root -}}
 serviceAccountName: {{ include "online-loan.name" $ }}-operator
@@ -21,6 +22,11 @@ containers:
       {{- if .kafka }}
       {{- range $setting, $value := include "online-loan.kafkaSettings" $ | fromYaml }}
       - { name: {{ $setting }}, value: {{ $value | quote }} }
+      {{- end }}
+      {{- with $.Values.kafka.topics }}
+      - { name: TOPIC_PARTITIONS, value: {{ .partitions | toString | quote }} }
+      - { name: TOPIC_REPLICATION_FACTOR, value: {{ .replicationFactor | toString | quote }} }
+      - { name: TOPIC_MIN_INSYNC_REPLICAS, value: {{ .minInsyncReplicas | toString | quote }} }
       {{- end }}
       {{- with include "online-loan.kafkaLogin" (list $ "operator") | trim }}
       {{- . | nindent 6 }}

@@ -1,40 +1,75 @@
 //! Values, and what has to come of them.
 
+/// Values files, as helm is told them.
+pub(super) const DEFAULT: &[&str] = &[];
+pub(super) const QUICKSTART: &[&str] = &["-f", "k8s/online-loan/values-quickstart.yaml"];
+/// With what somebody's own would be: without that it is refused.
+pub(super) const PRODUCTION: &[&str] =
+    &["-f", "k8s/online-loan/values-production.yaml", "-f", "k8s/golden/mine.yaml"];
+
+/// What is to be filled in for production.
+pub(super) const YOURS: [&str; 13] = [
+    "image.registry",
+    "publicUrl",
+    "ingress.host",
+    "ingress.className",
+    "gateway.trustedProxies",
+    "podNetworks",
+    "database.cloudNativePg.backup.objectStore.destinationPath",
+    "messages.mail.from",
+    "networkPolicy.gatewayFrom",
+    "networkPolicy.metricsFrom",
+    "networkPolicy.tracesTo",
+    "tracing.endpoint",
+    "monitoring.prometheusRule.runbookBase",
+];
+
 /// Values files with more values, and a part of what has to be rendered.
-pub(super) const SAID: [(&str, &str, &str); 9] = [
-    ("", "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
+pub(super) const SAID: [(&[&str], &str, &str); 15] = [
+    (DEFAULT, "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
     (
-        "",
+        DEFAULT,
         "image.digests.gateway=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "@sha256:0123456789abcdef",
     ),
     (
-        "values-production.yaml",
+        PRODUCTION,
         "kafka.strimzi.rackKey=topology.kubernetes.io/zone",
         "rack: { topologyKey: topology.kubernetes.io/zone }",
     ),
-    ("", "podDisruptionBudget.maxUnavailable=50%", "maxUnavailable: 50%"),
-    ("", "settings.PUBLIC_URL=https://$(x)/", "value: \"https://$$(x)/\""),
+    (DEFAULT, "podDisruptionBudget.maxUnavailable=50%", "maxUnavailable: 50%"),
+    (DEFAULT, "settings.PUBLIC_URL=https://$(x)/", "value: \"https://$$(x)/\""),
+    (PRODUCTION, "keda.enabled=true", "authenticationRef: { name: online-loan-loan-auth-kafka }"),
+    (PRODUCTION, "keda.enabled=true", "sasl: scram_sha512\n        tls: enable"),
     (
-        "values-production.yaml",
-        "keda.enabled=true",
-        "authenticationRef: { name: online-loan-loan-auth-kafka }",
-    ),
-    ("values-production.yaml", "keda.enabled=true", "sasl: scram_sha512\n        tls: enable"),
-    (
-        "values-production.yaml",
+        PRODUCTION,
         "database.cloudNativePg.backup.serverName=online-loan-db-2",
         "\"serverName\":\"online-loan-db-2\"",
     ),
     (
-        "values-production.yaml",
+        PRODUCTION,
         "database.cloudNativePg.recovery.source=before",
         "recovery:\n      database: online_loan\n      owner: online_loan\n      source: before",
+    ),
+    (DEFAULT, "kafka.topics.partitions=24", "- { name: TOPIC_PARTITIONS, value: \"24\" }"),
+    (
+        DEFAULT,
+        "networkPolicy.dnsTo[0].ipBlock.cidr=169.254.20.10/32",
+        "protocol: TCP }]\n      to:\n        - ipBlock:\n            cidr: 169.254.20.10/32",
+    ),
+    // What only looks like an example.
+    (DEFAULT, "publicUrl=https://loans.my-example.com", "https://loans.my-example.com"),
+    (DEFAULT, "allowedHosts={loans.example.co.kr}", ",loans.example.co.kr"),
+    (DEFAULT, "gateway.trustedProxies={192.0.20.0/24}", "192.0.20.0/24"),
+    (
+        PRODUCTION,
+        "monitoring.prometheusRule.runbookBase=https://wiki.bank.test/display/OPS",
+        "runbook_url: https://wiki.bank.test/display/OPS/PartDown.md",
     ),
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-pub(super) const REFUSED: [(&str, &str); 42] = [
+pub(super) const REFUSED: [(&str, &str); 62] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -113,4 +148,38 @@ pub(super) const REFUSED: [(&str, &str); 42] = [
         "monitoring.prometheusRule.runbookBase=docs/runbooks",
         "/monitoring/prometheusRule/runbookBase",
     ),
+    ("gateway.trustedProxies={0.0.0.0/0}", "gateway.trustedProxies: 0.0.0.0/0 is everybody"),
+    ("gateway.trustedProxies={10.9.1.0/24,::/00}", "gateway.trustedProxies: ::/00 is everybody"),
+    ("podNetworks={10.0.0.0/8,0.0.0.0/0}", "podNetworks: 0.0.0.0/0 is everybody"),
+    (
+        "parts.gateway.settings.TRUSTED_PROXIES=::/0",
+        "gateway.trustedProxies: ::/0 is everybody, and then anyone says who they are",
+    ),
+    ("networkPolicy.dnsTo=kube-system", "/networkPolicy/dnsTo"),
+    // Known passwords, and a way in.
+    (
+        "demoData=true,ingress.enabled=true,ingress.host=loans.bank.test",
+        "demoData: such accounts have known passwords, and ingress.enabled lets strangers in",
+    ),
+    (
+        "demoData=true,gatewayApi.enabled=true,gatewayApi.parentRefs[0].name=outside",
+        "demoData: such accounts have known passwords, and gatewayApi.enabled lets strangers in",
+    ),
+    (
+        "demoData=true,gateway.service.type=LoadBalancer",
+        "gateway.service.type LoadBalancer lets strangers in",
+    ),
+    ("demoData=true,gateway.service.type=NodePort", "for trying, port-forward"),
+    ("settings.DEMO_DATA=true", "DEMO_DATA is not said here but by demoData"),
+    ("parts.loan-auth.settings.DEMO_DATA=true", "DEMO_DATA is not said here but by demoData"),
+    // Examples.
+    ("publicUrl=https://loans.bank.example/", "  publicUrl: https://loans.bank.example/"),
+    ("allowedHosts={loans.bank.test,Example.com}", "  allowedHosts: Example.com"),
+    ("gateway.trustedProxies={203.0.113.7/32}", "  gateway.trustedProxies: 203.0.113.7/32"),
+    ("podNetworks={198.51.100.0/24}", "  podNetworks: 198.51.100.0/24"),
+    ("image.registry=ghcr.io/OWNER", "put your own in their place"),
+    ("image.repository=registry.example.org/loan", "  image.repository: registry.example.org"),
+    ("messages.mail.from=YOUR BANK <a@bank.test>", "  messages.mail.from: YOUR BANK"),
+    ("networkPolicy.databaseTo[0].ipBlock.cidr=192.0.2.5/32", "  networkPolicy.databaseTo: {"),
+    ("tracing.endpoint=http://COLLECTOR.tracing:4318", "  tracing.endpoint: http://COLLECTOR"),
 ];
