@@ -81,7 +81,7 @@ pub struct Config {
 
     /// Networks of the proxies in front (an ingress, a load balancer), separated by commas.
     /// X-Forwarded-* counts only from them; from everybody else it is overwritten.
-    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = common::config::trusted_proxies)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Where the keys are that tokens are verified with. While they can't be had, tokens pass
@@ -349,6 +349,8 @@ mod tests {
             ["--request-url", "loan-request:8080"],
             ["--trusted-proxies", "10.0.0.0/33"],
             ["--trusted-proxies", "ingress"],
+            ["--trusted-proxies", "10.0.0.0/8,0.0.0.0/0"],
+            ["--trusted-proxies", "::/0"],
             ["--cors-origins", "*"],
         ] {
             assert!(parsed(&wrong).is_err(), "{wrong:?}");

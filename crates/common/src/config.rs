@@ -8,7 +8,7 @@ mod service;
 
 pub use kafka::{KafkaSaslMechanism, KafkaSecurityProtocol, KafkaSecuritySettings};
 pub use load::{ConfigError, Defaults, load, load_with, try_load_from};
-pub use service::{ServiceSettings, check_shutdown};
+pub use service::{ServiceSettings, check_shutdown, trusted_proxies};
 
 /// A setting that must not be seen: it prints as `[REDACTED]`, is wiped from
 /// memory, and `--help` does not show its value.

@@ -76,7 +76,7 @@ pub struct ServiceSettings {
 
     /// Addresses whose `X-Forwarded-*` headers count, comma separated CIDR: the
     /// gateway's. Anyone else could claim to be anyone.
-    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = trusted_proxies)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Where the public keys of the access tokens are fetched.
@@ -217,4 +217,22 @@ impl ServiceSettings {
     pub fn shutdown_bound(&self) -> Duration {
         Duration::from_secs(self.shutdown_bound_seconds)
     }
+}
+
+/// Reads a network of `TRUSTED_PROXIES`.
+///
+/// # Errors
+///
+/// If it is none, or is everybody: then whoever comes says who they are.
+pub fn trusted_proxies(text: &str) -> Result<IpNet, String> {
+    let network: IpNet =
+        text.parse().map_err(|_| "must be a network, such as 10.0.0.0/8".to_owned())?;
+    if network.prefix_len() == 0 {
+        return Err(
+            "must not be everybody: who sends requests could then say that they are anyone; \
+                    name the proxies' networks"
+                .to_owned(),
+        );
+    }
+    Ok(network)
 }

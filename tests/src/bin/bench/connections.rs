@@ -18,10 +18,10 @@ pub(crate) fn settings(builder: StackBuilder) -> StackBuilder {
 pub(crate) async fn measure(gateway: &str, seconds: u32) -> Result<Vec<Figure>> {
     let wrk = Wrk::new()?;
     // Plans and pools are as they are under load.
-    wrk.run(gateway, 100, 3).await?;
+    wrk.run("the gateway", gateway, 100, 3).await?;
     let mut figures = Vec::new();
     for connections in CONNECTIONS {
-        let seen = wrk.run(gateway, connections, seconds).await?;
+        let seen = wrk.run("the gateway", gateway, connections, seconds).await?;
         let cost = seen.costs.of_one(seen.requests);
         let (name, goal, met) = match connections {
             1 => ("one kept connection", "told", true),

@@ -63,8 +63,11 @@ impl Nginx {
         let nginx = format!("http://127.0.0.1:{}", self.proxy);
         let mut figures = Vec::new();
         for connections in CONNECTIONS {
-            let ours = wrk.run(gateway, connections, seconds).await?;
-            let theirs = wrk.run(&nginx, connections, seconds).await?;
+            let ours = wrk
+                .run("the gateway, then what does nothing", gateway, connections, seconds)
+                .await?;
+            let theirs =
+                wrk.run("nginx, then what does nothing", &nginx, connections, seconds).await?;
             // In front of the gateway nginx is the upstream alone; before itself it is both.
             let theirs_ms = (theirs.ms_of("nginx") - ours.ms_of("nginx")).max(0.0);
             figures.push(told(connections, &ours, &theirs, theirs_ms));

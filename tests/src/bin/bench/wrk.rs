@@ -41,8 +41,14 @@ impl Wrk {
     ///
     /// # Errors
     /// If wrk is not installed, or anything was not answered well.
-    pub(crate) async fn run(&self, url: &str, connections: u32, seconds: u32) -> Result<Seen> {
-        println!("wrk -c{connections} -d{seconds}s {url} …");
+    pub(crate) async fn run(
+        &self,
+        what: &str,
+        url: &str,
+        connections: u32,
+        seconds: u32,
+    ) -> Result<Seen> {
+        println!("{what}: wrk -c{connections} -d{seconds}s {url} …");
         let before = Costs::now()?;
         let output = Command::new("wrk")
             .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency", "-s"])

@@ -6,7 +6,7 @@ use journeys::harness::Journey;
 use serde_json::Value;
 use standalone::Service;
 
-use super::{figure, loanctl};
+use super::{figure, loanctl, loanctl_with};
 use crate::by_hand::{Hand, read};
 use crate::plumbing::until;
 
@@ -143,5 +143,64 @@ async fn letters_are_discarded_in_any_order_and_never_listed_again() -> Result<(
     {
         loanctl(&journey, wrong).await?.expect(2)?;
     }
+    Ok(())
+}
+
+/// A credential for looking on, and one for mending.
+const AUDITOR: &str = "auditor:read:a-secret-for-looking-on-only";
+const OPERATOR: &str = "operator:repair:a-secret-for-whoever-mends";
+
+// whoever can write to Kafka can lay a letter there; it goes nowhere, and neither does
+// a real one for who may only look.
+#[tokio::test]
+async fn only_what_a_service_set_aside_is_put_back_and_not_by_who_may_only_look() -> Result<()> {
+    let both = format!("{OPERATOR},{AUDITOR}");
+    let journey = Journey::start_with(|stack| stack.env_for_all("ADMIN_CREDENTIAL", &both)).await?;
+    let redrive = async |credential: &str, what: &[&str]| {
+        let arguments = [&["dlq", "redrive"], what].concat();
+        loanctl_with(&journey, &arguments, &[("ADMIN_CREDENTIAL", credential)], "").await
+    };
+    refuse_messages(&journey, "request-received").await?;
+    journey.client.apply(&Credentials::demo(), 10_000).await?;
+    let real = letters(&journey, 1).await?.remove(0);
+    let said = redrive(AUDITOR, &["--id", id(&real)?]).await?.expect(2)?;
+    assert!(said.err.contains("needs a credential with the scope"), "{said:?}");
+
+    // The same letter of another event, and of another group.
+    let bootstrap = journey.stack.bootstrap();
+    let laid = read(bootstrap, LETTERS).await?.remove(0);
+    let another = uuid::Uuid::from_u128(4_711).to_string();
+    for (name, value) in [("ce_id", another.as_str()), ("dlq_group", "loan-nobody")] {
+        let mut headers = laid.headers.clone();
+        headers.insert(name.to_owned(), value.to_owned());
+        let headers: Vec<_> = headers.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+        let key = laid.key.as_deref().unwrap_or_default();
+        Hand::new(bootstrap)?.send(LETTERS, key, laid.value.as_deref(), &headers).await?;
+    }
+    let all = letters(&journey, 3).await?;
+    let manager = read(bootstrap, TOPIC).await?.len();
+    for (letter, why) in
+        [(&all[1], "loan-messenger still has set aside"), (&all[2], "no group of these")]
+    {
+        let said = redrive(OPERATOR, &["--id", id(letter)?]).await?.expect(2)?;
+        assert!(said.err.contains(why) && said.err.contains("discard it"), "{said:?}");
+    }
+    assert_eq!(read(bootstrap, TOPIC).await?.len(), manager, "nothing was put back");
+
+    // They hold up nobody else, and can be closed.
+    mend(&journey).await?;
+    let said = redrive(OPERATOR, &["--all"]).await?.expect(0)?;
+    assert!(said.out.contains("1 redriven") && said.err.matches("discard it").count() == 2);
+    journey.wait_count("SELECT count(*) FROM loan_messenger.message", 1).await?;
+    let log = journey.stack.service(Service::LoanMessenger).log();
+    let asked = log
+        .lines()
+        .any(|line| line.contains("/admin/dead-letters/redrive") && line.contains("\"operator\""));
+    assert!(asked, "who put letters back stands in the log");
+    loanctl(&journey, &["dlq", "list"]).await?.expect(0)?;
+    let discard = ["dlq", "discard", "--all"];
+    let said =
+        loanctl_with(&journey, &discard, &[("ADMIN_CREDENTIAL", OPERATOR)], "").await?.expect(0)?;
+    assert!(said.out.contains("2 discarded"), "{said:?}");
     Ok(())
 }
