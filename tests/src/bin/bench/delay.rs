@@ -89,8 +89,12 @@ pub(crate) async fn measure(
     println!("siege -c100 -t{seconds}S with a delay of {DELAY} ms …");
     let before = decided(db).await?;
     let siege = siege::run(&stack.gateway_url(), 100, seconds).await?;
+    let over = Instant::now();
     let now = decided(db).await?;
     let (certified, voided) = (now.0 - before.0, now.1 - before.1);
+    let unasked = Calls::until_now(stack, client).await?.unasked_since(&calls);
+    // What siege has left behind comes to its end, and is not in the way of the next.
+    tokio::time::sleep(WARMING).await;
 
     // The delay ends in the midst of the next siege: the same address, another process.
     let gateway = stack.gateway_url();
@@ -98,21 +102,29 @@ pub(crate) async fn measure(
     let lasting = u32::try_from(after.as_secs())?;
     let again = tokio::spawn(async move { siege::run(&gateway, 100, lasting).await });
     tokio::time::sleep(BEFORE_ITS_END).await;
-    let unasked = Calls::until_now(stack, client).await?.unasked - calls.unasked;
     let ended = Instant::now();
     lead(proxy, &undelayed.url()).await;
     let at_full_speed = again.await??;
+    // And nothing but refusals, when loan-auth is away.
+    tokio::time::sleep(WARMING).await;
+    proxy.set(Mode::Cut);
+    tokio::time::sleep(WARMING).await;
+    let refused_from = Instant::now();
+    tokio::time::sleep(ALONE).await;
+    let refused_until = Instant::now();
+    proxy.set(Mode::Pass);
+    tokio::time::sleep(WARMING).await;
     stop.send(true).context("nobody samples")?;
     let samples = sampling.await??;
 
-    let during = |one: &&Sample| one.at > begun && one.at < ended;
+    let during = |one: &&Sample| one.at > begun && one.at < over;
     let during: Vec<_> = samples.iter().filter(during).copied().collect();
     let under_siege = |one: &&Sample| one.at > ended && one.at < ended + AFTERWARDS;
     let after: Vec<_> = samples.iter().filter(under_siege).copied().collect();
     Ok(vec![
-        served(&during, own_ms),
+        served(&during, own_ms, unasked),
         of_siege(&siege, certified, voided),
-        refusals(&during, unasked),
+        refusals(&samples, refused_from, refused_until),
         slowest(&during, siege.longest_seconds),
         recovery(&after, ended, at_full_speed.rate),
         decided_all(db).await?,
@@ -177,7 +189,7 @@ struct Calls {
     seconds: f64,
     count: f64,
     /// Those that were refused without asking.
-    unasked: f64,
+    unasked: [f64; 2],
 }
 
 impl Calls {
@@ -190,17 +202,21 @@ impl Calls {
             Ok(value.map(str::parse).transpose()?)
         };
         let of = |figure: &str, more: &str| format!("{figure}{{name=\"loan-auth certify\"{more}}}");
-        let mut unasked = 0.0;
-        for outcome in UNASKED {
+        let mut unasked = [0.0; 2];
+        for (outcome, count) in UNASKED.iter().zip(&mut unasked) {
             let name = of("outbound_calls_total", &format!(",outcome=\"{outcome}\""));
             // What has not happened has no line.
-            unasked += figure(&name)?.unwrap_or_default();
+            *count = figure(&name)?.unwrap_or_default();
         }
         Ok(Self {
             seconds: figure(&of("outbound_call_seconds_sum", ""))?.context("no seconds")?,
             count: figure(&of("outbound_call_seconds_count", ""))?.context("no count")?,
             unasked,
         })
+    }
+
+    fn unasked_since(&self, before: &Self) -> [f64; 2] {
+        [self.unasked[0] - before.unasked[0], self.unasked[1] - before.unasked[1]]
     }
 
     fn mean_ms_since(&self, before: &Self) -> f64 {
@@ -211,7 +227,7 @@ impl Calls {
 /// What can be served is what the delay and the call's own time, without one, leave within the
 /// time that loan-request waits.
 #[expect(clippy::cast_precision_loss, reason = "a percentage has no last digit to lose")]
-fn served(during: &[Sample], own_ms: f64) -> Figure {
+fn served(during: &[Sample], own_ms: f64, [by_breaker, by_bulkhead]: [f64; 2]) -> Figure {
     let served = during.iter().filter(|one| one.status == 201).count();
     let share = served as f64 / during.len().max(1) as f64 * 100.0;
     let possible = (WAITS_MS - DELAY_MIN_MS - own_ms) / (DELAY_MAX_MS - DELAY_MIN_MS) * 100.0;
@@ -219,7 +235,8 @@ fn served(during: &[Sample], own_ms: f64) -> Figure {
     Figure {
         name: "with the delay, applications at a steady pace beside siege's: served",
         measured: format!(
-            "{served} of {} ({share:.1} %), of the {possible:.1} % that delay and a call's own {own_ms:.1} ms let: {of_possible:.1} %",
+            "{served} of {} ({share:.1} %), of the {possible:.1} % that delay and a call's own {own_ms:.1} ms let: {of_possible:.1} %; \
+             siege's among them, the breaker refused {by_breaker:.0} and the bulkhead {by_bulkhead:.0}",
             during.len()
         ),
         goal: "≥ 99 % of what can be",
@@ -245,21 +262,18 @@ fn of_siege(siege: &siege::Siege, certified: i64, voided: i64) -> Figure {
     }
 }
 
-fn refusals(during: &[Sample], unasked: f64) -> Figure {
-    let refused = during.iter().filter(|one| one.status == 503 && one.took < AT_ONCE);
+fn refusals(samples: &[Sample], from: Instant, until: Instant) -> Figure {
+    let meanwhile: Vec<_> = samples.iter().filter(|one| one.at > from && one.at < until).collect();
+    let refused = meanwhile.iter().filter(|one| one.status == 503 && one.took < AT_ONCE);
     let mut refused: Vec<_> = refused.map(|one| one.took).collect();
-    let (p50, p99) = (percentile(&mut refused, 50), percentile(&mut refused, 99));
+    let (count, p50, p99) =
+        (refused.len(), percentile(&mut refused, 50), percentile(&mut refused, 99));
     Figure {
-        name: "refusals without asking loan-auth (breaker, bulkhead)",
-        measured: format!(
-            "{} of {} at a steady pace; p50 {} ms, p99 {} ms; loan-request counts {unasked:.0}, siege's among them",
-            refused.len(),
-            during.len(),
-            ms(p50),
-            ms(p99)
-        ),
+        name: "refusals by the breaker, loan-auth being away, at the steady pace alone",
+        measured: format!("{count} of {}; p50 {} ms, p99 {} ms", meanwhile.len(), ms(p50), ms(p99)),
         goal: "< 5 ms",
-        met: p99 < Duration::from_millis(5),
+        // Those that try whether it is back take what they take.
+        met: count * 10 > meanwhile.len() * 9 && p99 < Duration::from_millis(5),
     }
 }
 
