@@ -67,7 +67,7 @@ pub enum KeysError {
     #[error("must have at most {KEYS_MAX} keys")]
     TooMany,
     /// One of them is something else.
-    #[error("key number {0} is not an Ed25519 key in PKCS#8 PEM")]
+    #[error("key number {0} is not an Ed25519 key in PKCS#8 PEM, or beside it stands what is no `#` comment")]
     Unreadable(usize),
     /// One of them is there twice.
     #[error("key number {0} is there twice")]
@@ -191,16 +191,20 @@ fn read(text: &str) -> Result<Vec<(Vec<u8>, PublicKey)>, KeysError> {
 fn blocks(text: &str) -> Vec<Option<Vec<u8>>> {
     const BEGIN: &str = "-----BEGIN ";
     // A template may have kept the line ends of a variable as two characters.
-    text.replace("\\n", "\n")
-        .split(BEGIN)
-        .skip(1)
-        .map(|block| {
-            let (base64, _) =
-                block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
-            let base64: String = base64.split_whitespace().collect();
-            BASE64_STANDARD.decode(base64).ok()
-        })
-        .collect()
+    let text = text.replace("\\n", "\n");
+    let mut parts = text.split(BEGIN);
+    // What stands beside blocks and is no comment may be a block that was mistyped.
+    let is_nothing = |text: &str| {
+        text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
+    };
+    let before = parts.next().filter(|before| !is_nothing(before));
+    let blocks = parts.map(|block| {
+        let (base64, behind) =
+            block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
+        let base64: String = base64.split_whitespace().collect();
+        BASE64_STANDARD.decode(base64).ok().filter(|_| is_nothing(behind))
+    });
+    before.map(|_| None).into_iter().chain(blocks).collect()
 }
 
 fn public_key(der: &[u8]) -> Option<PublicKey> {
@@ -244,6 +248,12 @@ mod tests {
             read(&format!("{one}{}", two.replace("MF", "!!"))).unwrap_err(),
             KeysError::Unreadable(2)
         );
+        // A second one that is none, and would be passed over in silence.
+        for mistyped in [two.replace("-----BEGIN", "---BEGIN"), two.lines().nth(1).unwrap().into()]
+        {
+            assert_eq!(read(&format!("{one}{mistyped}")).unwrap_err(), KeysError::Unreadable(1));
+            assert_eq!(read(&format!("{mistyped}\n{one}")).unwrap_err(), KeysError::Unreadable(1));
+        }
         let many: String = (0..=KEYS_MAX).map(|_| new_key()).collect();
         assert_eq!(read(&many).unwrap_err(), KeysError::TooMany);
     }
