@@ -128,7 +128,8 @@ pub struct Config {
     pub request_timeout_seconds: u64,
 
     /// Connections from clients at once; further ones wait in the kernel's queue. Bounds memory and
-    /// file handles.
+    /// file handles; fewer, and the log says so, where the process may not have as many handles and
+    /// 1,024 more.
     #[arg(long, env = "HTTP_CONNECTIONS_MAX", default_value_t = 8_192,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub http_connections_max: u32,

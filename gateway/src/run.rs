@@ -130,7 +130,7 @@ pub(crate) async fn answer(
     stop: CancellationToken,
 ) {
     let limits = ServerLimits {
-        connections_max: usize::try_from(config.http_connections_max).unwrap_or(usize::MAX),
+        connections_max: common::http::connections_max(config.http_connections_max),
         per_client: Some(PerClient {
             connections_max: usize::try_from(config.http_connections_per_client_max)
                 .unwrap_or(usize::MAX),

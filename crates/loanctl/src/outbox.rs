@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{AdminApi, Services};
@@ -29,13 +29,24 @@ struct Outbox {
     is_relay: bool,
 }
 
-/// Shows them all.
+/// Shows them all; where one does not answer, the others nevertheless.
 pub(crate) async fn outbox(services: &Services, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let all = try_join_all(services.all().map(outbox_of)).await?;
+    let mut all = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    for (api, told) in services.all().into_iter().zip(join_all(services.all().map(outbox_of)).await)
+    {
+        match told {
+            Ok(outbox) => all.push(outbox),
+            Err(error) => {
+                code = ExitCode::from(2);
+                writeln!(std::io::stderr(), "error: {} is not seen: {error:#}", api.service)?;
+            }
+        }
+    }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&all)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     writeln!(
         out,
@@ -51,7 +62,7 @@ pub(crate) async fn outbox(services: &Services, arguments: Arguments) -> anyhow:
             one.service, one.unsent, one.kept
         )?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 async fn outbox_of(api: &AdminApi) -> anyhow::Result<Outbox> {

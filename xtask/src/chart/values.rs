@@ -69,11 +69,16 @@ pub(super) const SAID: [(&[&str], &str, &str); 15] = [
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-pub(super) const REFUSED: [(&str, &str); 62] = [
+pub(super) const REFUSED: [(&str, &str); 67] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
     ("image.registry=registry.example/you/", "/image/registry"),
+    ("image.registry=https://registry.example", "/image/registry"),
+    ("ingress.host=https://loans.bank.example", "/ingress/host"),
+    ("operator.reconcileSchedule=hourly", "/operator/reconcileSchedule"),
+    ("parts.loan-auth.resources.limits.memory=384", "/parts/loan-auth/resources/limits/memory"),
+    ("kafka.bundled.storage.size=20", "/kafka/bundled/storage/size"),
     ("publicUrl=loans.bank.example", "/publicUrl"),
     ("tracing.endpoint=collector:4318", "/tracing/endpoint"),
     ("drainSeconds=40", "maximum: got 40, want 20"),

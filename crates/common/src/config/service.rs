@@ -130,7 +130,8 @@ pub struct ServiceSettings {
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub http_requests_max: u32,
 
-    /// Connections from clients at most; further ones wait in the kernel's queue.
+    /// Connections from clients at most; further ones wait in the kernel's queue. Fewer, and the
+    /// log says so, where the process may not have as many file handles and 1,024 more.
     #[arg(long, env = "HTTP_CONNECTIONS_MAX", default_value_t = 8_192,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub http_connections_max: u32,

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// A filter as it is written has at most this many characters.
@@ -30,6 +30,9 @@ pub enum LevelError {
     /// It is no filter.
     #[error("{0}")]
     Filter(#[from] ParseError),
+    /// It would be the name of what is to be logged, and of nothing there is.
+    #[error("`{0}` is none of error, warn, info, debug, trace and off")]
+    NoLevel(String),
     /// It is longer than anybody needs.
     #[error("more than {LEVEL_CHARS_MAX} characters")]
     TooLong,
@@ -42,6 +45,14 @@ pub enum LevelError {
 pub(super) fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     if level.chars().count() > LEVEL_CHARS_MAX {
         return Err(LevelError::TooLong);
+    }
+    // To the filter a mistyped level is the name of a part of the program: it alone would be logged,
+    // and there would be silence.
+    for directive in level.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if level.is_empty() || level.parse::<LevelFilter>().is_err() {
+            return Err(LevelError::NoLevel(level.to_owned()));
+        }
     }
     Ok(EnvFilter::try_new(format!("{LIBRARIES},{level}"))?)
 }

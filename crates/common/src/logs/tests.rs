@@ -167,3 +167,18 @@ async fn a_request_is_one_line_without_query_body_or_token() {
     assert_eq!(lines[0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert!(!Value::from(lines).to_string().contains("hunter2"));
 }
+
+#[test]
+fn a_mistyped_level_is_refused_and_does_not_silence_everything() {
+    for right in
+        ["info", "INFO", "off", "info,sqlx=debug", " info, common::db=trace ", "", "[span]=debug"]
+    {
+        level::filter(right).unwrap();
+    }
+    for (wrong, named) in
+        [("dbug", "`dbug`"), ("info,verbose", "`verbose`"), ("sqlx=", "``"), ("sqlx=all", "`all`")]
+    {
+        let told = level::filter(wrong).unwrap_err().to_string();
+        assert!(told.contains(named) && told.contains("debug, trace"), "{told}");
+    }
+}

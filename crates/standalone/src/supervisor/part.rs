@@ -37,6 +37,8 @@ pub(super) struct Part {
     restarts: u32,
     back_off: Duration,
     restart_at: Option<Instant>,
+    /// The process that there was last.
+    identity: Option<Identity>,
 }
 
 impl Part {
@@ -55,6 +57,7 @@ impl Part {
             restarts: 0,
             back_off: BACK_OFF_MIN,
             restart_at: None,
+            identity: None,
         }
     }
 
@@ -73,10 +76,13 @@ impl Part {
         }
     }
 
-    /// What is written down of it; none while it is down.
+    /// What is written down of it, while it is down of the process that there was.
     pub(super) fn state(&mut self) -> Option<ChildState> {
+        if let Some(identity) = Identity::of(self.process().pid()) {
+            self.identity = Some(identity);
+        }
         Some(ChildState {
-            identity: Identity::of(self.process().pid())?,
+            identity: self.identity.clone()?,
             address: self.address.clone(),
             admin_address: self.admin_address.clone(),
             restarts: self.restarts,

@@ -67,7 +67,9 @@ pub enum KeysError {
     #[error("must have at most {KEYS_MAX} keys")]
     TooMany,
     /// One of them is something else.
-    #[error("key number {0} is not an Ed25519 key in PKCS#8 PEM, or beside it stands what is no `#` comment")]
+    #[error(
+        "key number {0} is not an Ed25519 key in PKCS#8 PEM, or beside it stands what is no `#` comment"
+    )]
     Unreadable(usize),
     /// One of them is there twice.
     #[error("key number {0} is there twice")]
