@@ -171,7 +171,7 @@ async fn a_request_is_one_line_without_query_body_or_token() {
 #[test]
 fn a_mistyped_level_is_refused_and_does_not_silence_everything() {
     for right in
-        ["info", "INFO", "off", "info,sqlx=debug", " info, common::db=trace ", "", "[span]=debug"]
+        ["info", "INFO", "off", "info,sqlx=debug", "info,common::db=trace", "", "[span]=debug"]
     {
         level::filter(right).unwrap();
     }
