@@ -129,7 +129,7 @@ pub struct Config {
 
     /// Connections from clients at once; further ones wait in the kernel's queue. Bounds memory and
     /// file handles; fewer, and the log says so, where the process may not have as many handles and
-    /// 1,024 more.
+    /// those of its connections to the services.
     #[arg(long, env = "HTTP_CONNECTIONS_MAX", default_value_t = 8_192,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub http_connections_max: u32,

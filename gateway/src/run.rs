@@ -120,6 +120,9 @@ async fn listen(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<
         .with_context(|| format!("{setting} {address} cannot be listened on"))
 }
 
+/// The services behind the gateway.
+const UPSTREAMS: u64 = 5;
+
 /// Answers clients until `stop`, then finishes what it has begun.
 pub(crate) async fn answer(
     config: Config,
@@ -129,8 +132,11 @@ pub(crate) async fn answer(
     shutdown: Shutdown,
     stop: CancellationToken,
 ) {
+    // Each request under way may have a connection of its own to its service.
+    let onward =
+        u64::from(config.upstream_concurrency_max) * UPSTREAMS + u64::from(config.streams_max);
     let limits = ServerLimits {
-        connections_max: common::http::connections_max(config.http_connections_max),
+        connections_max: common::http::connections_max(config.http_connections_max, onward),
         per_client: Some(PerClient {
             connections_max: usize::try_from(config.http_connections_per_client_max)
                 .unwrap_or(usize::MAX),

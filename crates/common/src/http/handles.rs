@@ -3,15 +3,15 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Handles beside those of the clients' connections: towards the database, Kafka and other
-/// services, the admin port, files.
+/// Handles for the database, Kafka, the admin port and files.
 const RESERVE: u64 = 1_024;
 
-/// How many connections of `wanted` there are handles for. Takes all handles that the process may
+/// How many connections of `wanted` there are handles for, beside `onward` connections to other
+/// services. Takes all handles that the process may
 /// have (shells and service managers give 1,024 at first, for programs that call `select`), and says
 /// so in the log where those are too few.
 #[must_use]
-pub fn connections_max(wanted: u32) -> usize {
+pub fn connections_max(wanted: u32, onward: u64) -> usize {
     let allowed = match raise() {
         Ok(allowed) => allowed,
         Err(error) => {
@@ -19,13 +19,13 @@ pub fn connections_max(wanted: u32) -> usize {
             return wanted as usize;
         }
     };
-    let bound = bound(u64::from(wanted), allowed);
+    let bound = bound(u64::from(wanted), RESERVE + onward, allowed);
     if bound < u64::from(wanted) {
         tracing::warn!(
             allowed,
             wanted,
             bound,
-            "fewer file handles (RLIMIT_NOFILE) than HTTP_CONNECTIONS_MAX asks for: so many connections are taken at most"
+            "fewer file handles (RLIMIT_NOFILE) than HTTP_CONNECTIONS_MAX asks for: so many connections are taken at most; raise `ulimit -n` or LimitNOFILE, or lower HTTP_CONNECTIONS_MAX"
         );
     }
     usize::try_from(bound).unwrap_or(usize::MAX)
@@ -41,8 +41,8 @@ fn raise() -> nix::Result<u64> {
 }
 
 /// All but the reserve, which is at most half.
-fn bound(wanted: u64, allowed: u64) -> u64 {
-    wanted.min(allowed - RESERVE.min(allowed / 2))
+fn bound(wanted: u64, reserve: u64, allowed: u64) -> u64 {
+    wanted.min(allowed - reserve.min(allowed / 2))
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
             (100, 1_024, 100),
             (8_192, 0, 0),
         ] {
-            assert_eq!(bound(wanted, allowed), expected, "{wanted} of {allowed}");
+            assert_eq!(bound(wanted, 1_024, allowed), expected, "{wanted} of {allowed}");
         }
     }
 

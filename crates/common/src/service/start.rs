@@ -93,7 +93,7 @@ pub(super) async fn run<A: App>(
     }
     let listener = listen(settings.http_addr, "HTTP_ADDR").await?;
     let router = served::<A>(wired.router, &context);
-    let connections = crate::http::connections_max(settings.http_connections_max);
+    let connections = crate::http::connections_max(settings.http_connections_max, 0);
     life.requests("http", |stop| serve(listener, router, connections, stop, shutdown.hard()));
 
     readiness.set_started();
