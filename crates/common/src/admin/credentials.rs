@@ -43,7 +43,7 @@ impl Operator {
 /// The operators by the hashes of their secrets. The secrets themselves are not
 /// kept, and hashes are compared: how long that takes tells nothing.
 #[derive(Clone, Default)]
-pub struct Credentials(Arc<[(Operator, [u8; 32])]>);
+pub struct Credentials(Arc<[(Operator, String)]>);
 
 impl Credentials {
     /// Those of the setting; without it nobody.
@@ -57,7 +57,7 @@ impl Credentials {
         for one in setting.expose_secret().split(',').map(str::trim) {
             let (name, scopes, kept) = parts(one)?;
             let hash = match kept.strip_prefix(HASHED) {
-                Some(hex) => read_hash(hex)?,
+                Some(hash) => checked_hash(hash)?.to_owned(),
                 None => sha256(checked_secret(kept)?),
             };
             // Which of the two scopes would it have?
@@ -80,7 +80,7 @@ impl Credentials {
         let mut found = None;
         // Every one is compared, whichever fits.
         for (operator, hash) in self.0.iter() {
-            if bool::from(hash.ct_eq(&shown)) {
+            if bool::from(hash.as_bytes().ct_eq(shown.as_bytes())) {
                 found = Some(operator.clone());
             }
         }
@@ -113,7 +113,7 @@ impl std::fmt::Debug for Credential<'_> {
 pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
     let (name, scopes, secret) = parts(text)?;
     if secret.starts_with(HASHED) {
-        return Err("only who is asked can do with a secret's hash; say the secret".to_owned());
+        return Err("this is the hash that a service keeps; say the secret itself".to_owned());
     }
     Ok(Credential { name, scopes, secret: checked_secret(secret)? })
 }
@@ -125,14 +125,10 @@ pub fn parse_credential(text: &str) -> Result<Credential<'_>, String> {
 ///
 /// What is wrong with it; never the value.
 pub fn hashed_credential(text: &str) -> Result<String, String> {
-    let (name, rest) = text.split_once(':').ok_or(FORM)?;
-    let (scopes, _) = rest.split_once(':').ok_or(FORM)?;
     let hash = sha256(parse_credential(text)?.secret);
-    let mut hashed = format!("{name}:{scopes}:{HASHED}");
-    for byte in hash {
-        hashed.push_str(&format!("{byte:02x}"));
-    }
-    Ok(hashed)
+    // No secret has a colon.
+    let (name_and_scopes, _) = text.rsplit_once(':').ok_or(FORM)?;
+    Ok(format!("{name_and_scopes}:{HASHED}{hash}"))
 }
 
 /// Name, scopes, and the secret or its hash. There is no scope that goes without saying: what
@@ -159,21 +155,13 @@ fn checked_secret(secret: &str) -> Result<&str, String> {
     Ok(secret)
 }
 
-/// A SHA-256 in lower-case hex.
-fn read_hash(hex: &str) -> Result<[u8; 32], String> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
-    let mut hash = [0; 32];
-    let is_whole = hex.len() == 2 * hash.len()
-        && hash.iter_mut().zip(hex.as_bytes().chunks(2)).all(|(byte, pair)| {
-            let value = pair.iter().try_fold(0, |sum, one| Some(sum * 16 + digit(*one)?));
-            value.and_then(|value| u8::try_from(value).ok()).is_some_and(|value| {
-                *byte = value;
-                true
-            })
-        });
-    is_whole
-        .then_some(hash)
-        .ok_or_else(|| format!("behind {HASHED} must be 64 digits of 0-9a-f, a secret's SHA-256"))
+/// A hash as [`sha256`] writes it.
+fn checked_hash(hex: &str) -> Result<&str, String> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if hex.len() != 2 * digest::SHA256_OUTPUT_LEN || !hex.bytes().all(is_digit) {
+        return Err(format!("behind {HASHED} must be 64 digits of 0-9a-f, a secret's SHA-256"));
+    }
+    Ok(hex)
 }
 
 /// Checks the setting as it is read.
@@ -187,10 +175,10 @@ pub fn check_setting(text: &str) -> Result<Secret, String> {
     Ok(secret)
 }
 
-fn sha256(text: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    hash
+/// In lower-case hex.
+fn sha256(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +247,7 @@ mod tests {
         assert!(self::known(&format!("{clear},{hashed}")).err().unwrap().contains("twice"));
         // `sha256sum` says the same of the empty text.
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(read_hash(empty).unwrap(), sha256(""));
+        assert_eq!(checked_hash(empty).unwrap(), sha256(""));
         for wrong in [
             "",
             &empty[1..],

@@ -78,9 +78,9 @@ async fn list_dead_letters(
     Ok(Json(selection.page(found, |one| one.event_id)))
 }
 
-/// The ids that a call is about.
+/// Dead letters by the ids of their events.
 #[derive(Debug, Serialize)]
-struct Those {
+struct OpenDeadLetters {
     ids: Vec<Uuid>,
 }
 
@@ -90,9 +90,12 @@ struct Those {
 async fn open_dead_letters(
     State(plumbing): State<Plumbing>,
     Json(ids): Json<Ids>,
-) -> Result<Json<Those>, Problem> {
-    let ids = inbox::open_among(plumbing.db.pool(), &ids.checked()?).await;
-    Ok(Json(Those { ids: ids.map_err(|error| Problem::from_sqlx(&error))? }))
+) -> Result<Json<OpenDeadLetters>, Problem> {
+    let these = Selection::These(ids.checked()?);
+    let found = inbox::set_aside(plumbing.db.pool(), &these).await;
+    let found = found.map_err(|error| Problem::from_sqlx(&error))?;
+    let open = found.into_iter().filter(|one| !one.is_discarded);
+    Ok(Json(OpenDeadLetters { ids: open.map(|one| one.event_id).collect() }))
 }
 
 /// These dead letters are closed: they will not be worked on here.

@@ -28,8 +28,8 @@ pub struct ServiceSettings {
     pub admin_addr: SocketAddr,
 
     /// Who may use the admin API (`/admin/…` on the admin port): `NAME:SCOPE:SECRET`,
-    /// or `NAME:SCOPE:sha256=HEX` with the secret's hash; several separated by commas, so that a new secret can be known before the old
-    /// one goes; at least 24 characters each. The scope is `read` (look at all but
+    /// or `NAME:SCOPE:sha256=HEX` with the secret's hash; several separated by commas,
+    /// so that a new secret can be known before the old one goes; at least 24 characters each. The scope is `read` (look at all but
     /// accounts), `repair` (that, and mend), `accounts` (accounts alone), or
     /// several with `+` between. The name stands in the log of what was changed.
     /// Without it the admin API is off: what can change data is opened by

@@ -129,23 +129,6 @@ pub(crate) async fn set_aside(
     query.build_query_as().fetch_all(pool).await
 }
 
-/// Those of `event_ids` that are open dead letters.
-///
-/// # Errors
-///
-/// Only the database's.
-pub(crate) async fn open_among(
-    pool: &PgPool,
-    event_ids: &[Uuid],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT event_id FROM inbox WHERE event_id = ANY($1) AND dead_lettered_at IS NOT NULL",
-    )
-    .bind(event_ids)
-    .fetch_all(pool)
-    .await
-}
-
 /// How many dead letters are open: set aside, and neither redriven nor discarded
 /// since. What is no event is not among them.
 ///

@@ -15,8 +15,8 @@ pub fn connections_max(wanted: u32, onward: u64) -> usize {
     let allowed = match raise() {
         Ok(allowed) => allowed,
         Err(error) => {
-            tracing::warn!(%error, "the limit of file handles can't be read or raised");
-            return wanted as usize;
+            tracing::warn!(%error, "the limit of file handles can't be read");
+            return usize::try_from(wanted).unwrap_or(usize::MAX);
         }
     };
     let bound = bound(u64::from(wanted), RESERVE + onward, allowed);
@@ -31,11 +31,11 @@ pub fn connections_max(wanted: u32, onward: u64) -> usize {
     usize::try_from(bound).unwrap_or(usize::MAX)
 }
 
-/// The soft limit as high as it may be; what it is then.
+/// The soft limit as high as it may be, if it can be raised; what it is then.
 fn raise() -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft < hard {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
+        return Ok(soft);
     }
     Ok(hard)
 }

@@ -196,14 +196,14 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     let mut done = 0_u64;
     for letter in &letters {
         match outcome {
-            Outcome::Redriven => match known_event(services, letter).await? {
-                Ok(()) => post.redrive(letter).await?,
+            Outcome::Redriven => match why_not(services, letter).await? {
+                None => post.redrive(letter).await?,
                 // One that must be discarded does not hold up the others.
-                Err(why) if which.all => {
+                Some(why) if which.all => {
                     writeln!(std::io::stderr(), "{} {why}; discard it", letter.place)?;
                     continue;
                 }
-                Err(why) => bail!("{} {why}; discard it", letter.place),
+                Some(why) => bail!("{} {why}; discard it", letter.place),
             },
             Outcome::Discarded => close(services, letter).await?,
         }
@@ -215,25 +215,22 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     Ok(())
 }
 
-/// The service that is to work on it says that it has set this event aside, or why it will not
-/// have it; it says so to who may repair alone. Whoever can write to Kafka can lay a letter
-/// there.
-async fn known_event(services: &Services, letter: &Letter) -> anyhow::Result<Result<(), String>> {
+/// Why a letter is not put back, if anything speaks against it: whoever can write to Kafka can lay
+/// one there. The service that is to work on it says whether it has set this event aside, and says
+/// so to who may repair alone.
+async fn why_not(services: &Services, letter: &Letter) -> anyhow::Result<Option<String>> {
     #[derive(serde::Deserialize)]
     struct Open {
         ids: Vec<Uuid>,
     }
-    let Some(event) = letter.event_id() else { return Ok(Err("has no event id".to_owned())) };
+    let Some(event) = letter.event_id() else { return Ok(Some("has no event id".to_owned())) };
     let Some(api) = service_of(services, letter.group()) else {
-        return Ok(Err("is for no group of these services".to_owned()));
+        return Ok(Some("is for no group of these services".to_owned()));
     };
     let asked = serde_json::json!({ "ids": [event] });
     let open: Open = api.post("/admin/dead-letters/redrive", &asked).await?;
-    Ok(if open.ids.contains(&event) {
-        Ok(())
-    } else {
-        Err(format!("is of no event that {} still has set aside", api.service))
-    })
+    let is_open = open.ids.contains(&event);
+    Ok((!is_open).then(|| format!("is of no event that {} still has set aside", api.service)))
 }
 
 /// The service that set a letter aside counts it no longer among its open ones.

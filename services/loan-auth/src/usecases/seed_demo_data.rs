@@ -1,4 +1,4 @@
-//! The demo customer and officer, where they were asked for, and nowhere else.
+//! The demo customer and officer, where they were asked for.
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ use crate::store;
 
 /// The people of the demo. Their passwords are known to everybody, and so are
 /// checked against no rule.
-const PEOPLE: [(Role, &str, &str, &str, Option<&str>); 2] = [
+pub(super) const PEOPLE: [(Role, &str, &str, &str, Option<&str>); 2] = [
     (Role::Customer, "1@sk.com", "유은상", "1234", Some("010-000-0000")),
     (Role::Officer, "officer@bank.example", "Officer", "officer-1234", None),
 ];
@@ -53,22 +53,4 @@ pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Whether somebody of the demo is here, with the password that everybody knows.
-///
-/// # Errors
-/// The database's.
-pub async fn has_demo_data(db: &Db, hasher: &Hasher) -> Result<bool, Error> {
-    for (_, user_id, _, password, _) in PEOPLE {
-        let hash = store::person::password_hash(db.pool(), &user_key(user_id)).await?;
-        let Some(hash) = hash else { continue };
-        let here = Origin::of(Ipv4Addr::LOCALHOST.into());
-        let place = hasher.place(Purpose::Register, &here, hasher.deadline()).await?;
-        // A real person may have that name, with another password.
-        if hasher.is_right(place, &Secret::from(password), Some(hash)).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
