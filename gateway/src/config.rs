@@ -206,7 +206,7 @@ pub struct Config {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
 
-    /// What is logged, as tracing's directives. The proxying library logs each failed request by
+    /// What is logged: `LEVEL` or `TARGET=LEVEL`, several separated by commas. The proxying library logs each failed request by
     /// itself, which the gateway counts instead.
     #[arg(long, env = "LOG_LEVEL", default_value = "info,axum_reverse_proxy=off")]
     pub log_level: String,

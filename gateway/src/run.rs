@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use axum::Router;
 use common::admin::{self, AdminApi, Credentials, Readiness};
 use common::clock::Clock;
-use common::http::{Edge as Hops, PerClient, ServerLimits, Stack, serve};
+use common::http::{
+    Edge as Hops, PerClient, ServerLimits, Stack, connections_max, raise_handles, serve,
+};
 use common::service::Life;
 use common::shutdown::Shutdown;
 use common::token::{JwksRefresh, TokenVerifier};
@@ -135,8 +137,9 @@ pub(crate) async fn answer(
     // Each request under way may have a connection of its own to its service.
     let onward =
         u64::from(config.upstream_concurrency_max) * UPSTREAMS + u64::from(config.streams_max);
+    let handles = raise_handles();
     let limits = ServerLimits {
-        connections_max: common::http::connections_max(config.http_connections_max, onward),
+        connections_max: connections_max(config.http_connections_max, onward, handles),
         per_client: Some(PerClient {
             connections_max: usize::try_from(config.http_connections_per_client_max)
                 .unwrap_or(usize::MAX),

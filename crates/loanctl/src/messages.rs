@@ -204,6 +204,7 @@ async fn list(
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut after: Option<Uuid> = None;
+    let mut count = 0_usize;
     loop {
         let mut query = vec![("size", PAGE_ROWS.to_string())];
         query.extend(after.map(|after| ("after", after.to_string())));
@@ -217,11 +218,16 @@ async fn list(
                 writeln!(out, "{}", line(delivery))?;
             }
         }
+        count += page.items.len();
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            break;
         }
     }
+    if !as_json {
+        writeln!(out, "{count} messages")?;
+    }
+    Ok(())
 }
 
 fn line(delivery: &Delivery) -> String {

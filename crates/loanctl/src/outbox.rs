@@ -48,6 +48,9 @@ pub(crate) async fn outbox(services: &Services, arguments: Arguments) -> anyhow:
         writeln!(out, "{}", serde_json::to_string(&all)?)?;
         return Ok(code);
     }
+    if all.is_empty() {
+        return Ok(code);
+    }
     writeln!(
         out,
         "{:<15} {:>8} {:>12} {:>8}  instance asked",

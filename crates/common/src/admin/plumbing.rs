@@ -30,7 +30,7 @@ pub(crate) fn router(db: Db, relay_active: Arc<AtomicBool>) -> Router {
         .route("/inbox/release", post(release_claims))
         .route("/dead-letters", get(list_dead_letters))
         .route("/dead-letters/settle", post(settle_dead_letters))
-        .route("/dead-letters/redrive", post(open_dead_letters))
+        .route("/dead-letters/check", post(check_dead_letters))
         .with_state(Plumbing { db, relay_active })
 }
 
@@ -87,7 +87,7 @@ struct OpenDeadLetters {
 /// Those among these that are open dead letters here: what whoever puts letters back asks
 /// before, for in Kafka a letter may have been laid by anyone. It changes nothing itself, and is
 /// still for who may repair, and logged.
-async fn open_dead_letters(
+async fn check_dead_letters(
     State(plumbing): State<Plumbing>,
     Json(ids): Json<Ids>,
 ) -> Result<Json<OpenDeadLetters>, Problem> {
@@ -105,4 +105,50 @@ async fn settle_dead_letters(
 ) -> Result<Json<Changed>, Problem> {
     let changed = inbox::settle(plumbing.db.pool(), &ids.checked()?).await;
     Ok(Json(Changed { changed: changed.map_err(|error| Problem::from_sqlx(&error))? }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use axum::body::Body;
+    use sqlx::PgPool;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn ask(pool: &PgPool, body: String) -> (u16, serde_json::Value) {
+        let router = router(Db::from_pool(pool.clone()), Arc::default());
+        let request = axum::http::Request::post("/dead-letters/check")
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    // what was worked on, discarded or never seen is not put back.
+    #[sqlx::test(migrations = false)]
+    async fn of_many_those_are_told_that_are_open_dead_letters(pool: PgPool) {
+        sqlx::raw_sql(include_str!("../../migrations/plumbing.sql")).execute(&pool).await.unwrap();
+        // Worked on, set aside, discarded, never seen.
+        let ids: Vec<Uuid> = (1..=4).map(Uuid::from_u128).collect();
+        for (id, is_dead) in ids.iter().zip([false, true, true]) {
+            let row = "INSERT INTO inbox (event_id, topic, dead_lettered_at) VALUES ($1, 'test.notes', CASE WHEN $2 THEN now() END)";
+            sqlx::query(row).bind(id).bind(is_dead).execute(&pool).await.unwrap();
+        }
+        assert_eq!(inbox::settle(&pool, &ids[2..3]).await.unwrap(), 1);
+
+        let (status, told) = ask(&pool, serde_json::json!({ "ids": ids }).to_string()).await;
+        assert_eq!((status, &told["ids"]), (200, &serde_json::json!([ids[1]])));
+        let open = inbox::dead_letters(&pool).await.unwrap();
+        assert_eq!(open, 1, "nothing was changed");
+
+        let many = vec![ids[0]; crate::admin::ADMIN_IDS_MAX + 1];
+        for wrong in [serde_json::json!({ "ids": [] }), serde_json::json!({ "ids": many })] {
+            assert_eq!(ask(&pool, wrong.to_string()).await.0, 422);
+        }
+    }
 }

@@ -95,7 +95,7 @@ pub struct ServiceSettings {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = crate::logs::LogFormat::Json)]
     pub log_format: crate::logs::LogFormat,
 
-    /// What is logged: a level, or a filter such as `info,sqlx=debug`.
+    /// What is logged: `LEVEL` or `TARGET=LEVEL`, several separated by commas, as `info,sqlx=debug`.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 

@@ -6,19 +6,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Handles for the database, Kafka, the admin port and files.
 const RESERVE: u64 = 1_024;
 
-/// How many connections of `wanted` there are handles for, beside `onward` connections to other
-/// services. Takes all handles that the process may
-/// have (shells and service managers give 1,024 at first, for programs that call `select`), and says
-/// so in the log where those are too few.
+/// What a process has at first on most systems.
+const SOFT_USUAL: u64 = 1_024;
+
+/// How many connections of `wanted` there are handles for, of `allowed`, beside `onward` connections
+/// to other services. Fewer than `wanted` are said in the log.
 #[must_use]
-pub fn connections_max(wanted: u32, onward: u64) -> usize {
-    let allowed = match raise() {
-        Ok(allowed) => allowed,
-        Err(error) => {
-            tracing::warn!(%error, "the limit of file handles can't be read");
-            return usize::try_from(wanted).unwrap_or(usize::MAX);
-        }
-    };
+pub fn connections_max(wanted: u32, onward: u64, allowed: u64) -> usize {
     let bound = bound(u64::from(wanted), RESERVE + onward, allowed);
     if bound < u64::from(wanted) {
         tracing::warn!(
@@ -31,13 +25,20 @@ pub fn connections_max(wanted: u32, onward: u64) -> usize {
     usize::try_from(bound).unwrap_or(usize::MAX)
 }
 
-/// The soft limit as high as it may be, if it can be raised; what it is then.
-fn raise() -> nix::Result<u64> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+/// Has the process take all handles that it may have: shells and service managers give 1,024 at
+/// first, for programs that call `select`. Says how many there are then.
+pub fn raise_handles() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        tracing::warn!(
+            SOFT_USUAL,
+            "the limit of file handles can't be read, and is taken for this"
+        );
+        return SOFT_USUAL;
+    };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
-        return Ok(soft);
+        return soft;
     }
-    Ok(hard)
+    hard
 }
 
 /// All but the reserve, which is at most half.
@@ -65,8 +66,8 @@ mod tests {
 
     #[test]
     fn all_that_are_allowed_are_taken() {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or_default();
-        assert_eq!(raise(), Ok(hard));
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+        assert_eq!(raise_handles(), hard);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE), Ok((hard, hard)));
     }
 }

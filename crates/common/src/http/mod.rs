@@ -21,7 +21,7 @@ pub use body::{DEPTH_MAX, Json};
 pub use conditional::{IfMatch, etag};
 pub use crowd::{Crowd, Full, Place, subscriber};
 pub use deadline::{caller_waits_until, tell_deadline};
-pub use handles::connections_max;
+pub use handles::{connections_max, raise_handles};
 pub use params::{Path, Query};
 pub use places::take_place;
 pub use server::{HEADER_BYTES_MAX, HEADER_READ_SECONDS, PerClient, ServerLimits, serve};

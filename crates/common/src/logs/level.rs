@@ -31,7 +31,9 @@ pub enum LevelError {
     #[error("{0}")]
     Filter(#[from] ParseError),
     /// It would be the name of what is to be logged, and of nothing there is.
-    #[error("`{0}` is none of error, warn, info, debug, trace and off")]
+    #[error(
+        "`{0}` is none of error, warn, info, debug, trace and off; each part between the commas is LEVEL or TARGET=LEVEL"
+    )]
     NoLevel(String),
     /// It is longer than anybody needs.
     #[error("more than {LEVEL_CHARS_MAX} characters")]

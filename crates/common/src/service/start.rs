@@ -93,7 +93,8 @@ pub(super) async fn run<A: App>(
     }
     let listener = listen(settings.http_addr, "HTTP_ADDR").await?;
     let router = served::<A>(wired.router, &context);
-    let connections = crate::http::connections_max(settings.http_connections_max, 0);
+    let handles = crate::http::raise_handles();
+    let connections = crate::http::connections_max(settings.http_connections_max, 0, handles);
     life.requests("http", |stop| serve(listener, router, connections, stop, shutdown.hard()));
 
     readiness.set_started();

@@ -11,6 +11,7 @@ mod letter;
 mod read;
 mod write;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ use uuid::Uuid;
 use self::letter::{Letter, Place};
 use self::read::{Keep, Letters, open_letters};
 use self::write::{Outcome, Post};
-use crate::api::{AdminApi, Services};
+use crate::api::{AdminApi, IDS_MAX, Services};
 
 /// What it can be told.
 #[derive(Args)]
@@ -192,11 +193,15 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
         ensure!(!letters.iter().any(|one: &Letter| one.place == *place), "{place} is said twice");
         letters.push(find(services, place).await?);
     }
+    let open = match outcome {
+        Outcome::Redriven => Some(still_open(services, &letters).await?),
+        Outcome::Discarded => None,
+    };
     let post = Post::try_new(&services.kafka)?;
     let mut done = 0_u64;
     for letter in &letters {
-        match outcome {
-            Outcome::Redriven => match why_not(services, letter).await? {
+        match &open {
+            Some(open) => match why_not(services, letter, open) {
                 None => post.redrive(letter).await?,
                 // One that must be discarded does not hold up the others.
                 Some(why) if which.all => {
@@ -205,7 +210,7 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
                 }
                 Some(why) => bail!("{} {why}; discard it", letter.place),
             },
-            Outcome::Discarded => close(services, letter).await?,
+            None => close(services, letter).await?,
         }
         post.mark(letter, outcome, &which.by).await?;
         writeln!(std::io::stdout(), "{} {}", outcome.word(), letter.place)?;
@@ -215,22 +220,40 @@ async fn settle(services: &Services, which: &Which, outcome: Outcome) -> anyhow:
     Ok(())
 }
 
-/// Why a letter is not put back, if anything speaks against it: whoever can write to Kafka can lay
-/// one there. The service that is to work on it says whether it has set this event aside, and says
-/// so to who may repair alone.
-async fn why_not(services: &Services, letter: &Letter) -> anyhow::Result<Option<String>> {
+/// What its service says that it still has set aside, an event of a service.
+type Open = BTreeSet<(&'static str, Uuid)>;
+
+/// Asks the services that are to work on these letters which events they have set aside: whoever
+/// can write to Kafka can lay a letter there. They say so to who may repair alone.
+async fn still_open(services: &Services, letters: &[Letter]) -> anyhow::Result<Open> {
     #[derive(serde::Deserialize)]
-    struct Open {
+    struct Told {
         ids: Vec<Uuid>,
     }
-    let Some(event) = letter.event_id() else { return Ok(Some("has no event id".to_owned())) };
+    let mut open = Open::new();
+    for api in services.all() {
+        let mine = |letter: &&Letter| {
+            service_of(services, letter.group()).is_some_and(|one| one.service == api.service)
+        };
+        let events = letters.iter().filter(mine).filter_map(Letter::event_id);
+        let events: Vec<Uuid> = events.collect::<BTreeSet<_>>().into_iter().collect();
+        for ids in events.chunks(IDS_MAX) {
+            let asked = serde_json::json!({ "ids": ids });
+            let told: Told = api.post("/admin/dead-letters/check", &asked).await?;
+            open.extend(told.ids.into_iter().map(|id| (api.service, id)));
+        }
+    }
+    Ok(open)
+}
+
+/// Why a letter is not put back, if anything speaks against it.
+fn why_not(services: &Services, letter: &Letter, open: &Open) -> Option<String> {
+    let Some(event) = letter.event_id() else { return Some("has no event id".to_owned()) };
     let Some(api) = service_of(services, letter.group()) else {
-        return Ok(Some("is for no group of these services".to_owned()));
+        return Some("is for no group of these services".to_owned());
     };
-    let asked = serde_json::json!({ "ids": [event] });
-    let open: Open = api.post("/admin/dead-letters/redrive", &asked).await?;
-    let is_open = open.ids.contains(&event);
-    Ok((!is_open).then(|| format!("is of no event that {} still has set aside", api.service)))
+    let is_open = open.contains(&(api.service, event));
+    (!is_open).then(|| format!("is of no event that {} still has set aside", api.service))
 }
 
 /// The service that set a letter aside counts it no longer among its open ones.

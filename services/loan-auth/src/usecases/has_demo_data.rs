@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use common::config::Secret;
 use common::db::Db;
 
-use super::seed_demo_data::PEOPLE;
+use super::seed_demo_data::{DemoPerson, PEOPLE};
 use super::{Hasher, Origin, Purpose, user_key};
 use crate::error::Error;
 use crate::store;
@@ -15,7 +15,7 @@ use crate::store;
 /// # Errors
 /// The database's.
 pub async fn has_demo_data(db: &Db, hasher: &Hasher) -> Result<bool, Error> {
-    for (_, user_id, _, password, _) in PEOPLE {
+    for DemoPerson { user_id, password, .. } in PEOPLE {
         let hash = store::person::password_hash(db.pool(), &user_key(user_id)).await?;
         let Some(hash) = hash else { continue };
         let here = Origin::of(Ipv4Addr::LOCALHOST.into());

@@ -14,17 +14,38 @@ use crate::store;
 
 /// The people of the demo. Their passwords are known to everybody, and so are
 /// checked against no rule.
-pub(super) const PEOPLE: [(Role, &str, &str, &str, Option<&str>); 2] = [
-    (Role::Customer, "1@sk.com", "유은상", "1234", Some("010-000-0000")),
-    (Role::Officer, "officer@bank.example", "Officer", "officer-1234", None),
+pub(super) const PEOPLE: [DemoPerson; 2] = [
+    DemoPerson {
+        role: Role::Customer,
+        user_id: "1@sk.com",
+        user_name: "유은상",
+        password: "1234",
+        user_mobile: Some("010-000-0000"),
+    },
+    DemoPerson {
+        role: Role::Officer,
+        user_id: "officer@bank.example",
+        user_name: "Officer",
+        password: "officer-1234",
+        user_mobile: None,
+    },
 ];
+
+/// Somebody of the demo.
+pub(super) struct DemoPerson {
+    role: Role,
+    pub(super) user_id: &'static str,
+    user_name: &'static str,
+    pub(super) password: &'static str,
+    user_mobile: Option<&'static str>,
+}
 
 /// Adds those of them who are not there yet. Several instances may do so at once.
 ///
 /// # Errors
 /// The database's.
 pub async fn seed_demo_data(db: &Db, clock: &Clock, hasher: &Hasher) -> Result<(), Error> {
-    for (role, user_id, user_name, password, user_mobile) in PEOPLE {
+    for DemoPerson { role, user_id, user_name, password, user_mobile } in PEOPLE {
         if store::person::has(db.pool(), &user_key(user_id)).await? {
             continue;
         }

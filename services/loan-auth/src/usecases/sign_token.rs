@@ -199,14 +199,17 @@ fn blocks(text: &str) -> Vec<Option<Vec<u8>>> {
     let is_nothing = |text: &str| {
         text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
     };
-    let before = parts.next().filter(|before| !is_nothing(before));
-    let blocks = parts.map(|block| {
+    let mut blocks = Vec::new();
+    if !parts.next().is_none_or(is_nothing) {
+        blocks.push(None);
+    }
+    blocks.extend(parts.map(|block| {
         let (base64, behind) =
             block.strip_prefix("PRIVATE KEY-----")?.split_once("-----END PRIVATE KEY-----")?;
         let base64: String = base64.split_whitespace().collect();
         BASE64_STANDARD.decode(base64).ok().filter(|_| is_nothing(behind))
-    });
-    before.map(|_| None).into_iter().chain(blocks).collect()
+    }));
+    blocks
 }
 
 fn public_key(der: &[u8]) -> Option<PublicKey> {

@@ -195,7 +195,7 @@ async fn only_what_a_service_set_aside_is_put_back_and_not_by_who_may_only_look(
     let log = journey.stack.service(Service::LoanMessenger).log();
     let asked = log
         .lines()
-        .any(|line| line.contains("/admin/dead-letters/redrive") && line.contains("\"operator\""));
+        .any(|line| line.contains("/admin/dead-letters/check") && line.contains("\"operator\""));
     assert!(asked, "who put letters back stands in the log");
     loanctl(&journey, &["dlq", "list"]).await?.expect(0)?;
     let discard = ["dlq", "discard", "--all"];
