@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use self::values::{DEFAULT, PRODUCTION, QUICKSTART, REFUSED, SAID, YOURS};
+use self::values::{DEFAULT, INGRESS, PRODUCTION, QUICKSTART, REFUSED, SAID, YOURS};
 
 /// Where the chart is.
 const CHART: &str = "k8s/online-loan";
@@ -19,8 +19,9 @@ const CHART: &str = "k8s/online-loan";
 const KUBERNETES: &str = "1.34.0";
 
 /// Its values files and, where it is committed, what it renders with them.
-const RENDERED: [(&[&str], &str, &[&str]); 3] = [
+const RENDERED: [(&[&str], &str, &[&str]); 4] = [
     (DEFAULT, "", &[]),
+    (INGRESS, "", &[]),
     (QUICKSTART, "k8s/quickstart.yaml", &["--skip-tests"]),
     // Without what is copied from files that have checks of their own.
     (

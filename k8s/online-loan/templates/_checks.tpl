@@ -89,6 +89,21 @@
 {{- fail (printf "networkPolicy.databasePort: not %s, where database.address is, and so nobody reaches PostgreSQL" $port) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.image.digests -}}
+{{- $others := without (append (splitList " " (include "online-loan.parts" $)) "loanctl") (keys .) "" -}}
+{{- range $part := keys . -}}{{- $others = without $others $part -}}{{- end -}}
+{{- with $others -}}
+{{- fail (printf "image.digests: not of %s, and so they would be whatever their tag is by then: of all parts, or of none" (join ", " .)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled .Values.monitoring.serviceMonitor.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "networkPolicy.metricsFrom: where Prometheus is, because without it nobody gets at the figures that monitoring.serviceMonitor has it ask for" -}}
+{{- end -}}
+{{- $way := .Values.gatewayApi -}}
+{{- $anyName := or (not $way.hostnames) (contains "*" (join "," $way.hostnames)) -}}
+{{- if and $way.enabled $anyName (not .Values.publicUrl) (not .Values.allowedHosts) -}}
+{{- fail "publicUrl: under which name customers come, because gatewayApi.hostnames doesn't say it, and a request under a name that is not known is answered 421" -}}
+{{- end -}}
 {{- $most := 0 -}}
 {{- range $part := without (splitList " " (include "online-loan.parts" .)) "gateway" -}}
 {{- $values := include "online-loan.values" (list $ $part) | fromYaml -}}
@@ -104,6 +119,18 @@
 {{- if and (gt $allowed 0) (gt (int $most) (sub $allowed 5 | int)) -}}
 {{- fail (printf "database: max_connections is %d, and all pods together may want %d: fewer pods (autoscaling.maxReplicas), a smaller DATABASE_POOL_MAX, or more connections" $allowed (int $most)) -}}
 {{- end -}}
+{{- /* A name that nobody reads would do nothing, and nobody would say so. */ -}}
+{{- $known := .Files.Get "files/settings.json" | fromJson -}}
+{{- $runtimes := list "RUST_BACKTRACE" "TOKIO_WORKER_THREADS" -}}
+{{- $ofServices := splitList " " (include "online-loan.ownSettings" .) | concat $runtimes -}}
+{{- range $part := without (splitList " " (include "online-loan.parts" .)) "gateway" -}}
+{{- $ofServices = concat $ofServices (get $known $part) -}}
+{{- end -}}
+{{- range $setting := keys .Values.settings | sortAlpha -}}
+{{- if not (has $setting $ofServices) -}}
+{{- fail (printf "settings: %s is none that any service knows (files/settings.json of the chart lists them; the gateway's are parts.gateway.settings)" $setting) -}}
+{{- end -}}
+{{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
 {{- $scaling := (include "online-loan.values" (list $ $part) | fromYaml).autoscaling -}}
 {{- $own := include "online-loan.settings" (list $ $part) | fromYaml -}}
@@ -115,6 +142,12 @@
 {{- range $setting := splitList " " (include "online-loan.secretSettings" $) -}}
 {{- if hasKey $own $setting -}}
 {{- fail (printf "%s: settings: %s is a secret, and comes from one (docs/kubernetes.md, \"Secrets\")" $part $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- $said := (include "online-loan.values" (list $ $part) | fromYaml).settings -}}
+{{- range $setting := keys $said | sortAlpha -}}
+{{- if not (has $setting (concat $runtimes (get $known $part))) -}}
+{{- fail (printf "%s: settings: %s is none that it knows (files/settings.json of the chart lists them)" $part $setting) -}}
 {{- end -}}
 {{- end -}}
 {{- if le (int (get $own "SHUTDOWN_BOUND_SECONDS" | default 25)) (int $.Values.drainSeconds) -}}

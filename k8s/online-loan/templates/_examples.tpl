@@ -10,11 +10,15 @@ the outside is named; words in capitals, where nothing else can have any (a path
   "image.registry" $anywhere
   "ingress.className" $anywhere
   "ingress.host" $anywhere
+  "gatewayApi.hostnames" $anywhere
+  "gatewayApi.parentRefs" $anywhere
   "messages.mail.from" "YOUR BANK"
   "publicUrl" $inHost
   "tracing.endpoint" $inHost
   "monitoring.prometheusRule.runbookBase" $inHost
 -}}
+{{- $parents := list -}}
+{{- range .Values.gatewayApi.parentRefs -}}{{- $parents = append $parents (printf "%v/%v" (get . "namespace") (get . "name")) -}}{{- end -}}
 {{- $places := dict
   "image.registry" (list .Values.image.registry)
   "image.repository" (list .Values.image.repository)
@@ -30,6 +34,7 @@ the outside is named; words in capitals, where nothing else can have any (a path
   "ingress.className" (list .Values.ingress.className)
   "ingress.host" (list .Values.ingress.host)
   "gatewayApi.hostnames" .Values.gatewayApi.hostnames
+  "gatewayApi.parentRefs" $parents
   "tracing.endpoint" (list .Values.tracing.endpoint)
   "monitoring.prometheusRule.runbookBase" (list .Values.monitoring.prometheusRule.runbookBase)
 -}}

@@ -1,5 +1,15 @@
 //! Values, and what has to come of them.
 
+/// `--set` of the same digest for these.
+macro_rules! digests {
+    ($($part:literal),+) => {
+        concat!($(
+            "image.digests.", $part,
+            "=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef,",
+        )+)
+    };
+}
+
 /// Values files, as helm is told them.
 pub(super) const DEFAULT: &[&str] = &[];
 pub(super) const QUICKSTART: &[&str] = &["-f", "k8s/online-loan/values-quickstart.yaml"];
@@ -7,12 +17,30 @@ pub(super) const QUICKSTART: &[&str] = &["-f", "k8s/online-loan/values-quickstar
 pub(super) const PRODUCTION: &[&str] =
     &["-f", "k8s/online-loan/values-production.yaml", "-f", "k8s/golden/mine.yaml"];
 
+/// The other way in.
+pub(super) const INGRESS: &[&str] = &[
+    "--set",
+    "ingress.enabled=true,ingress.host=loans.bank.test,ingress.tlsSecretName=loans-tls,\
+     gateway.trustedProxies={10.9.1.0/24}",
+];
+
+/// A digest for each image.
+const DIGESTS: &str = digests!(
+    "gateway",
+    "loan-request",
+    "loan-auth",
+    "loan-manager",
+    "loan-messenger",
+    "loan-status",
+    "loanctl"
+);
+
 /// What is to be filled in for production.
 pub(super) const YOURS: [&str; 13] = [
     "image.registry",
     "publicUrl",
-    "ingress.host",
-    "ingress.className",
+    "gatewayApi.hostnames",
+    "gatewayApi.parentRefs",
     "gateway.trustedProxies",
     "podNetworks",
     "database.cloudNativePg.backup.objectStore.destinationPath",
@@ -25,13 +53,9 @@ pub(super) const YOURS: [&str; 13] = [
 ];
 
 /// Values files with more values, and a part of what has to be rendered.
-pub(super) const SAID: [(&[&str], &str, &str); 15] = [
+pub(super) const SAID: [(&[&str], &str, &str); 17] = [
     (DEFAULT, "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
-    (
-        DEFAULT,
-        "image.digests.gateway=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        "@sha256:0123456789abcdef",
-    ),
+    (DEFAULT, DIGESTS, "@sha256:0123456789abcdef"),
     (
         PRODUCTION,
         "kafka.strimzi.rackKey=topology.kubernetes.io/zone",
@@ -55,8 +79,10 @@ pub(super) const SAID: [(&[&str], &str, &str); 15] = [
     (
         DEFAULT,
         "networkPolicy.dnsTo[0].ipBlock.cidr=169.254.20.10/32",
-        "protocol: TCP }]\n      to:\n        - ipBlock:\n            cidr: 169.254.20.10/32",
+        "protocol: TCP }\n      to:\n        - ipBlock:\n            cidr: 169.254.20.10/32",
     ),
+    (DEFAULT, "networkPolicy.dnsPorts={53,5353}", "- { port: 5353, protocol: UDP }"),
+    (DEFAULT, "settings.RUST_BACKTRACE=1", "- { name: RUST_BACKTRACE, value: \"1\" }"),
     // What only looks like an example.
     (DEFAULT, "publicUrl=https://loans.my-example.com", "https://loans.my-example.com"),
     (DEFAULT, "allowedHosts={loans.example.co.kr}", ",loans.example.co.kr"),
@@ -69,7 +95,7 @@ pub(super) const SAID: [(&[&str], &str, &str); 15] = [
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-pub(super) const REFUSED: [(&str, &str); 67] = [
+pub(super) const REFUSED: [(&str, &str); 73] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -161,6 +187,23 @@ pub(super) const REFUSED: [(&str, &str); 67] = [
         "gateway.trustedProxies: ::/0 is everybody, and then anyone says who they are",
     ),
     ("networkPolicy.dnsTo=kube-system", "/networkPolicy/dnsTo"),
+    ("networkPolicy.dnsPorts={dns}", "/networkPolicy/dnsPorts/0"),
+    ("monitoring.serviceMonitor.enabled=true", "networkPolicy.metricsFrom: where Prometheus is"),
+    (
+        "gatewayApi.enabled=true,gatewayApi.parentRefs[0].name=outside,\
+         gatewayApi.hostnames={*.bank.test},gateway.trustedProxies={10.9.1.0/24}",
+        "publicUrl: under which name customers come",
+    ),
+    (
+        "image.digests.gateway=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "image.digests: not of loan-request, loan-auth",
+    ),
+    // Settings that nobody reads.
+    ("settings.DATABASE_POOL_MAXX=5", "settings: DATABASE_POOL_MAXX is none that any service"),
+    (
+        "parts.loan-manager.settings.CERTIFY_HASHES_MAX=2",
+        "loan-manager: settings: CERTIFY_HASHES_MAX is none that it knows",
+    ),
     // Known passwords, and a way in.
     (
         "demoData=true,ingress.enabled=true,ingress.host=loans.bank.test",

@@ -5,13 +5,16 @@
 //! * `docs/api/openapi.json`: of the whole behind the gateway.
 //! * `docs/api/asyncapi.json`: AsyncAPI 3.0 of the topics and events.
 //! * `crates/events/schemas/<Event>.json`: JSON schema of each event.
+//! * `k8s/online-loan/files/settings.json`: the settings that each part knows, by which the chart
+//!   refuses others.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use gateway::routes::{Found, Route};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -93,11 +96,30 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
     drop_what_is_inner(&mut whole)?;
     documents.push(("docs/api/openapi.json".into(), pretty(&whole)?));
     documents.push(("docs/api/asyncapi.json".into(), pretty(&events::asyncapi::document())?));
+    documents.push(("k8s/online-loan/files/settings.json".into(), pretty(&settings())?));
     for entry in events::catalogue::all() {
         let path = PathBuf::from(format!("crates/events/schemas/{}.json", entry.event_type));
         documents.push((path, pretty(&entry.schema)?));
     }
     Ok(documents)
+}
+
+/// The names of the environment that each part reads.
+fn settings() -> Value {
+    json!({
+        "gateway": settings_of::<gateway::config::Config>(),
+        "loan-auth": settings_of::<loan_auth::config::Config>(),
+        "loan-manager": settings_of::<loan_manager::config::Config>(),
+        "loan-messenger": settings_of::<loan_messenger::config::Config>(),
+        "loan-request": settings_of::<loan_request::config::Config>(),
+        "loan-status": settings_of::<loan_status::config::Config>(),
+    })
+}
+
+fn settings_of<C: CommandFactory>() -> BTreeSet<String> {
+    let command = C::command();
+    let names = command.get_arguments().filter_map(|argument| argument.get_env());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// Gives the service's name to its schemas that another service has, too, and
