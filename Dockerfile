@@ -3,13 +3,13 @@
 # or all of them with `docker compose build`. The images hold the program, the few libraries that
 # it is linked with, and the certificates of the usual authorities: no shell, nothing to install.
 #
-# BUILD_IMAGE: anything with Rust, a C compiler and OpenSSL's headers.
+# BUILD_IMAGE: Debian or what is made of it, with Rust, a C compiler and OpenSSL's headers.
 # RUN_IMAGE:   what the images stand on, if its folders are laid as BUILD_IMAGE's; `scratch` is nothing.
 ARG BUILD_IMAGE=rust:1.95-bookworm
 ARG RUN_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
-# The list of what an image is made of is drawn up here: the last stages hold no package's records.
+# The list of what an image is made of is drawn up here too: the last stages hold the records of their libraries alone.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
 WORKDIR /src
 COPY . .

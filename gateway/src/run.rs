@@ -24,8 +24,8 @@ use crate::stack;
 
 const NAME: &str = "gateway";
 
-/// Connections to the admin port at once: a prober, a collector and a person.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Requests to the admin API at once: a collector and some people.
+const ADMIN_REQUESTS_MAX: usize = 64;
 
 /// The key set is fetched within this time or later.
 const KEYS_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -81,10 +81,9 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
     let router = admin::router(readiness.clone(), figures.clone())
         .fallback_service(admin_api.clone().into_router());
     life.until_last("admin", |stop| {
-        let limits = ServerLimits { connections_max: ADMIN_CONNECTIONS_MAX, per_client: None };
-        ends_well(serve(admin, router, limits, stop, shutdown.hard()))
+        ends_well(serve(admin, router, admin::server_limits(), stop, shutdown.hard()))
     });
-    life.until_last("telemetry", |stop| ends_well(telemetry::sample(figures, None, stop)));
+    life.until_last("telemetry", |stop| ends_well(telemetry::sample(figures, None, None, stop)));
 
     let clock = Clock::system();
     let verifier = TokenVerifier::new(&config.token_issuer, &config.token_audience, clock.clone());
@@ -93,7 +92,7 @@ async fn live(config: Config) -> anyhow::Result<ExitCode> {
         allowed_hosts: Vec::new(),
         trusted_proxies: config.trusted_proxies.clone(),
     };
-    let requests_max = ADMIN_CONNECTIONS_MAX;
+    let requests_max = ADMIN_REQUESTS_MAX;
     let parts = Stack { edge, verifier: verifier.clone(), clock: clock.clone(), requests_max };
     admin_api.set_routes(admin::log_level(), |router| common::http::stack(router, parts));
     let http =

@@ -35,8 +35,23 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::sync::Mutex;
 
+use crate::http::{PerClient, ServerLimits};
+
 /// The database answers a readiness probe within this time or counts as away.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections to the admin port at once.
+const CONNECTIONS_MAX: usize = 256;
+
+/// Of one address: nobody keeps the prober out.
+const CONNECTIONS_PER_CLIENT_MAX: usize = 64;
+
+/// What the admin port's server takes.
+#[must_use]
+pub fn server_limits() -> ServerLimits {
+    let per_client = PerClient { connections_max: CONNECTIONS_PER_CLIENT_MAX, proxies: Vec::new() };
+    ServerLimits { connections_max: CONNECTIONS_MAX, per_client: Some(per_client) }
+}
 
 /// Whether the service can be sent requests: it has started, its database
 /// answers, and it is not about to end. Kafka is not asked: requests are answered

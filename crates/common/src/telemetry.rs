@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::inbox;
+use crate::kafka::Broker;
 
 /// How often figures that are read, and not counted, are read.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -39,7 +40,12 @@ pub fn start(service: &'static str) -> Result<PrometheusHandle, TelemetryError> 
 }
 
 /// Reads what has to be read, until `stop`.
-pub async fn sample(handle: PrometheusHandle, pool: Option<PgPool>, stop: CancellationToken) {
+pub async fn sample(
+    handle: PrometheusHandle,
+    pool: Option<PgPool>,
+    broker: Option<Broker>,
+    stop: CancellationToken,
+) {
     loop {
         handle.run_upkeep();
         if let Some(pool) = &pool {
@@ -53,6 +59,11 @@ pub async fn sample(handle: PrometheusHandle, pool: Option<PgPool>, stop: Cancel
                 let open = u32::try_from(open).unwrap_or(u32::MAX);
                 metrics::gauge!("dead_letters_open").set(f64::from(open));
             }
+        }
+        if let Some(broker) = &broker
+            && let Some(is_outdated) = broker.is_authority_outdated().await
+        {
+            metrics::gauge!("kafka_authority_outdated").set(f64::from(u8::from(is_outdated)));
         }
         tokio::select! {
             () = stop.cancelled() => return,

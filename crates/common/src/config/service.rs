@@ -224,11 +224,13 @@ impl ServiceSettings {
 ///
 /// # Errors
 ///
-/// If it is none, or is everybody: then whoever comes says who they are.
+/// If it is none, or is wider than a private network can be: then whoever comes says who they are.
 pub fn trusted_proxies(text: &str) -> Result<IpNet, String> {
     let network: IpNet =
         text.parse().map_err(|_| "must be a network, such as 10.0.0.0/8".to_owned())?;
-    if network.prefix_len() == 0 {
+    // The widest private ones are 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193).
+    let shortest = if network.addr().is_ipv4() { 8 } else { 7 };
+    if network.prefix_len() < shortest {
         return Err(
             "must not be everybody: who sends requests could then say that they are anyone; \
                     name the proxies' networks"

@@ -1,6 +1,7 @@
 //! Where Kafka is, and how to get in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,7 +22,15 @@ pub struct Broker {
     bootstrap: String,
     protocol: Protocol,
     login: Option<Login>,
-    ca_file: Option<PathBuf>,
+    authority: Option<Authority>,
+}
+
+/// Who signs the brokers' certificates, and how the file of it was when it was read: clients read it
+/// when they are made, and never again.
+#[derive(Clone, Debug)]
+struct Authority {
+    file: PathBuf,
+    read: Arc<[u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +63,7 @@ impl From<&str> for Broker {
     /// In the clear and without a login.
     fn from(bootstrap: &str) -> Self {
         let bootstrap = bootstrap.to_owned();
-        Self { bootstrap, protocol: Protocol::Plaintext, login: None, ca_file: None }
+        Self { bootstrap, protocol: Protocol::Plaintext, login: None, authority: None }
     }
 }
 
@@ -99,14 +108,16 @@ impl Broker {
             (.., Some(_)) => return Err(unused("KAFKA_SASL_PASSWORD")),
             (None, None, None) => None,
         };
-        let ca_file = security.kafka_ca_file.clone();
-        match &ca_file {
+        let authority = match security.kafka_ca_file.clone() {
+            None => None,
             Some(_) if !has_tls => return Err(unused("KAFKA_CA_FILE")),
-            Some(file) if std::fs::File::open(file).is_err() => {
-                return Err(WrongSecurity::CaFile(file.display().to_string()));
+            Some(file) => {
+                let Ok(read) = std::fs::read(&file) else {
+                    return Err(WrongSecurity::CaFile(file.display().to_string()));
+                };
+                Some(Authority { file, read: read.into() })
             }
-            _ => {}
-        }
+        };
         if !cfg!(feature = "kafka-tls") {
             if has_tls {
                 return Err(WrongSecurity::NoTls("KAFKA_SECURITY_PROTOCOL with TLS"));
@@ -115,7 +126,7 @@ impl Broker {
                 return Err(WrongSecurity::NoTls("KAFKA_SASL_MECHANISM with SCRAM"));
             }
         }
-        Ok(Self { bootstrap: bootstrap.to_owned(), protocol, login, ca_file })
+        Ok(Self { bootstrap: bootstrap.to_owned(), protocol, login, authority })
     }
 
     /// What every client is told.
@@ -142,10 +153,18 @@ impl Broker {
                 .set("sasl.username", username)
                 .set("sasl.password", password.expose_secret());
         }
-        if let Some(file) = &self.ca_file {
+        if let Some(Authority { file, .. }) = &self.authority {
             config.set("ssl.ca.location", file.to_string_lossy());
         }
         config
+    }
+
+    /// Whether the authorities' file is another one than this process goes by: it was renewed, and
+    /// is read with the next start. `None` where there is none, or it can't be read now.
+    pub(crate) async fn is_authority_outdated(&self) -> Option<bool> {
+        let Authority { file, read } = self.authority.as_ref()?;
+        let now = tokio::fs::read(file).await.ok()?;
+        Some(now[..] != read[..])
     }
 }
 

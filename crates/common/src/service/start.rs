@@ -47,9 +47,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(crate::http::HEADER_READ_SECO
 /// How long a migration waits for a lock before it begins anew.
 const LOCK_WAIT: &str = "3s";
 
-/// Connections to the admin port at once.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
-
 pub(super) async fn run<A: App>(
     config: A::Config,
     settings: ServiceSettings,
@@ -68,7 +65,7 @@ pub(super) async fn run<A: App>(
         // As a fallback: its routes are known only once the service has started.
         .fallback_service(admin_api.clone().into_router());
     life.until_last("admin", |stop| {
-        serve(admin, router, ADMIN_CONNECTIONS_MAX, stop, shutdown.hard())
+        serve(admin, router, admin::server_limits(), stop, shutdown.hard())
     });
 
     // Everything up to here is our own; from here on something may be away.
@@ -80,8 +77,9 @@ pub(super) async fn run<A: App>(
     readiness.set_pool(context.db.pool().clone());
 
     let pool = context.db.pool().clone();
+    let authority = broker.clone();
     life.until_last("telemetry", |stop| async move {
-        telemetry::sample(metrics, Some(pool), stop).await;
+        telemetry::sample(metrics, Some(pool), Some(authority), stop).await;
         Ok(())
     });
     let relay_active = work(&mut life, &context, broker, A::NAME, wired.subscriptions).await;
@@ -95,7 +93,9 @@ pub(super) async fn run<A: App>(
     let router = served::<A>(wired.router, &context);
     let handles = crate::http::raise_handles();
     let connections = crate::http::connections_max(settings.http_connections_max, 0, handles);
-    life.requests("http", |stop| serve(listener, router, connections, stop, shutdown.hard()));
+    // Who calls a service is the gateway, or another service.
+    let limits = ServerLimits { connections_max: connections, per_client: None };
+    life.requests("http", |stop| serve(listener, router, limits, stop, shutdown.hard()));
 
     readiness.set_started();
     tracing::info!(http = %settings.http_addr, admin = %settings.admin_addr, "started");
@@ -237,12 +237,10 @@ async fn listen(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<
 async fn serve(
     listener: TcpListener,
     router: Router,
-    connections_max: usize,
+    limits: ServerLimits,
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> anyhow::Result<()> {
-    // Who calls a service is the gateway, or another service.
-    let limits = ServerLimits { connections_max, per_client: None };
     crate::http::serve(listener, router, limits, stop, abort).await;
     Ok(())
 }

@@ -98,3 +98,25 @@ fn what_needs_openssl_is_refused_where_it_is_not_built_in() {
         }
     }
 }
+
+// a process that was not restarted since trusts the old authority alone.
+#[tokio::test]
+async fn an_authority_that_was_renewed_is_noticed() {
+    if !cfg!(feature = "kafka-tls") {
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("authority-{}", std::process::id()));
+    std::fs::write(&file, "the first").unwrap();
+    let argument = format!("--kafka-ca-file={}", file.display());
+    let broker = broker(&["--kafka-security-protocol=ssl", &argument]).unwrap();
+    assert_eq!(broker.is_authority_outdated().await, Some(false));
+    std::fs::write(&file, "the second").unwrap();
+    assert_eq!(broker.is_authority_outdated().await, Some(true));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(broker.is_authority_outdated().await, None, "not known");
+}
+
+#[tokio::test]
+async fn without_an_authority_none_is_outdated() {
+    assert_eq!(broker(&[]).unwrap().is_authority_outdated().await, None);
+}
