@@ -28,6 +28,22 @@
 {{- if and .Values.kafka.strimzi.enabled (or (ne .Values.kafka.securityProtocol "sasl_ssl") (ne .Values.kafka.saslMechanism "SCRAM-SHA-512")) -}}
 {{- fail "kafka.strimzi: its listener wants securityProtocol sasl_ssl and saslMechanism SCRAM-SHA-512" -}}
 {{- end -}}
+{{- $topics := .Values.kafka.topics -}}
+{{- if .Values.kafka.strimzi.enabled -}}
+{{- $brokers := int .Values.kafka.strimzi.brokers -}}
+{{- if gt (int $topics.replicationFactor) $brokers -}}
+{{- fail (printf "kafka.topics.replicationFactor: more than the %d of kafka.strimzi.brokers" $brokers) -}}
+{{- end -}}
+{{- if lt (int $topics.replicationFactor) (min 3 $brokers | int) -}}
+{{- fail (printf "kafka.topics.replicationFactor: %d of %d brokers, and what is on one that goes is nowhere else: 3, with minInsyncReplicas 2" (int $topics.replicationFactor) $brokers) -}}
+{{- end -}}
+{{- if and (ge (int $topics.replicationFactor) 3) (lt (int $topics.minInsyncReplicas) 2) -}}
+{{- fail "kafka.topics.minInsyncReplicas: 1, and what was acknowledged may be on one broker alone: 2" -}}
+{{- end -}}
+{{- end -}}
+{{- if and (gt (int $topics.replicationFactor) 1) (eq (int $topics.minInsyncReplicas) (int $topics.replicationFactor)) -}}
+{{- fail "kafka.topics.minInsyncReplicas: as many as replicationFactor, and so nothing could be sent while one broker is away" -}}
+{{- end -}}
 {{- if and .Values.keda.enabled .Values.kafka.bundled.enabled -}}
 {{- fail "keda: it asks Kafka from its own namespace, and the bundled one lets nobody in from there" -}}
 {{- end -}}
@@ -54,6 +70,19 @@
 {{- fail (printf "settings: %s is not said here but by messages.%s" $setting $value) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.networkPolicy.enabled $messages.sms.url -}}
+{{- $port := include "online-loan.portOf" $messages.sms.url -}}
+{{- if ne (int $port) (int .Values.networkPolicy.smsPort) -}}
+{{- fail (printf "networkPolicy.smsPort: not %s, where messages.sms.url is, and so no short message gets out" $port) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.secrets.create -}}
+{{- range $part, $secret := .Values.secrets.names -}}
+{{- if $secret -}}
+{{- fail (printf "secrets.names.%s: secrets.create makes all Secrets, each fitting the others, under names of its own; for some of yours make all of them (secrets.create: false)" $part) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $isDemo := .Values.demoData -}}
 {{- range $way, $isOpen := dict "ingress.enabled" .Values.ingress.enabled "gatewayApi.enabled" .Values.gatewayApi.enabled (printf "gateway.service.type %s" .Values.gateway.service.type) (ne .Values.gateway.service.type "ClusterIP") -}}
 {{- if and $isDemo $isOpen -}}
@@ -69,13 +98,18 @@
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
 {{- $value := ternary "gateway.trustedProxies" "podNetworks" (eq $part "gateway") -}}
 {{- range $network := splitList "," (get (include "online-loan.settings" (list $ $part) | fromYaml) "TRUSTED_PROXIES" | toString) -}}
-{{- if regexMatch "/0+$" (trim $network) -}}
-{{- fail (printf "%s: %s is everybody, and then anyone says who they are: the networks of what stands in front of %s, and no more" $value $network $part) -}}
+{{- /* Wider than 10.0.0.0/8 and fc00::/7. */ -}}
+{{- if regexMatch "^[0-9.]+/0*[0-7]$|:.*/0*[0-6]$" (trim $network) -}}
+{{- fail (printf "%s: %s is everybody, or nearly so, and then anyone says who they are: the networks of what stands in front of %s, and no more" $value $network $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.gatewayApi.enabled) (not .Values.gateway.trustedProxies) -}}
 {{- fail "gateway.trustedProxies: the networks of what stands in front, because without them all customers are one address, with one address' share of requests" -}}
+{{- end -}}
+{{- $service := .Values.gateway.service -}}
+{{- if and (ne $service.type "ClusterIP") (ne $service.externalTrafficPolicy "Local") (not .Values.gateway.trustedProxies) -}}
+{{- fail (printf "gateway.service.externalTrafficPolicy: Local, beside the type %s, or all customers are some node's address, with one address' share of requests; where a proxy is in front, gateway.trustedProxies" $service.type) -}}
 {{- end -}}
 {{- if .Values.networkPolicy.enabled -}}
 {{- range $address := splitList "," (include "online-loan.kafkaBootstrap" .) -}}
@@ -109,8 +143,8 @@
 {{- $values := include "online-loan.values" (list $ $part) | fromYaml -}}
 {{- $pods := ternary $values.autoscaling.maxReplicas $values.replicas $values.autoscaling.enabled | int -}}
 {{- $pool := get (include "online-loan.settings" (list $ $part) | fromYaml) "DATABASE_POOL_MAX" | default 16 | int -}}
-{{- /* One pod more while an upgrade is on its way. */ -}}
-{{- $most = add $most (mul (add $pods 1) (add $pool 2)) -}}
+{{- /* While an upgrade is on its way one pod more, and two on their way out with all that they had. */ -}}
+{{- $most = add $most (mul (add $pods 3) (add $pool 2)) -}}
 {{- end -}}
 {{- $allowed := 0 -}}
 {{- if $database.bundled.enabled -}}{{- $allowed = int $database.bundled.maxConnections -}}{{- end -}}

@@ -9,6 +9,7 @@ enableServiceLinks: false
 securityContext:
   {{- include "online-loan.podSecurity" $ | nindent 2 }}
 {{- include "online-loan.pullSecrets" $ }}
+{{- include "online-loan.scheduling" $.Values.defaults }}
 containers:
   - name: loanctl
     image: {{ include "online-loan.image" (list $ "loanctl") }}

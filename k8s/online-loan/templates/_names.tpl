@@ -95,6 +95,23 @@ http://{{ include "online-loan.name" (index . 0) }}-{{ index . 1 }}:8080
 {{- end -}}
 {{- end -}}
 
+{{/* The port of an address, http://HOST:PORT/…, or that of its scheme. */}}
+{{- define "online-loan.portOf" -}}
+{{- $url := urlParse . -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- end -}}
+
+{{/* Where a pod runs, as these values say. */}}
+{{- define "online-loan.scheduling" -}}
+{{- $values := . -}}
+{{- range $field := list "nodeSelector" "affinity" "tolerations" "priorityClassName" }}
+{{- with index $values $field }}
+{{ $field }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "online-loan.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:

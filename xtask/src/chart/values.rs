@@ -53,7 +53,7 @@ pub(super) const YOURS: [&str; 13] = [
 ];
 
 /// Values files with more values, and a part of what has to be rendered.
-pub(super) const SAID: [(&[&str], &str, &str); 17] = [
+pub(super) const SAID: [(&[&str], &str, &str); 21] = [
     (DEFAULT, "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
     (DEFAULT, DIGESTS, "@sha256:0123456789abcdef"),
     (
@@ -83,6 +83,10 @@ pub(super) const SAID: [(&[&str], &str, &str); 17] = [
     ),
     (DEFAULT, "networkPolicy.dnsPorts={53,5353}", "- { port: 5353, protocol: UDP }"),
     (DEFAULT, "settings.RUST_BACKTRACE=1", "- { name: RUST_BACKTRACE, value: \"1\" }"),
+    (PRODUCTION, "defaults.autoscaling.enabled=false", "replicas: 2"),
+    (DEFAULT, "tracing.endpoint=http://otel.ns1", "- ports: [{ port: 80 }]"),
+    (DEFAULT, "tracing.endpoint=https://collector:4318", "- ports: [{ port: 4318 }]"),
+    (PRODUCTION, "kafka.strimzi.pod.priorityClassName=high", "priorityClassName: high"),
     // What only looks like an example.
     (DEFAULT, "publicUrl=https://loans.my-example.com", "https://loans.my-example.com"),
     (DEFAULT, "allowedHosts={loans.example.co.kr}", ",loans.example.co.kr"),
@@ -95,7 +99,7 @@ pub(super) const SAID: [(&[&str], &str, &str); 17] = [
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-pub(super) const REFUSED: [(&str, &str); 73] = [
+pub(super) const REFUSED: [(&str, &str); 85] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -171,7 +175,7 @@ pub(super) const REFUSED: [(&str, &str); 73] = [
         "database.bundled.enabled=false,database.address=db:6432",
         "networkPolicy.databasePort: not 6432",
     ),
-    ("settings.DATABASE_POOL_MAX=20", "all pods together may want 1210"),
+    ("settings.DATABASE_POOL_MAX=20", "all pods together may want 1430"),
     ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
     ("podDisruptionBudget.maxUnavailable=some", "/podDisruptionBudget/maxUnavailable"),
     ("image.digests.gateway=latest", "/image/digests/gateway"),
@@ -184,7 +188,7 @@ pub(super) const REFUSED: [(&str, &str); 73] = [
     ("podNetworks={10.0.0.0/8,0.0.0.0/0}", "podNetworks: 0.0.0.0/0 is everybody"),
     (
         "parts.gateway.settings.TRUSTED_PROXIES=::/0",
-        "gateway.trustedProxies: ::/0 is everybody, and then anyone says who they are",
+        "gateway.trustedProxies: ::/0 is everybody, or nearly so, and then anyone says who they are",
     ),
     ("networkPolicy.dnsTo=kube-system", "/networkPolicy/dnsTo"),
     ("networkPolicy.dnsPorts={dns}", "/networkPolicy/dnsPorts/0"),
@@ -198,6 +202,40 @@ pub(super) const REFUSED: [(&str, &str); 73] = [
         "image.digests.gateway=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "image.digests: not of loan-request, loan-auth",
     ),
+    // What would work badly, or on good days alone.
+    (
+        "kafka.bundled.enabled=false,kafka.strimzi.enabled=true,kafka.securityProtocol=sasl_ssl,kafka.saslMechanism=SCRAM-SHA-512",
+        "kafka.topics.replicationFactor: 1 of 3 brokers",
+    ),
+    (
+        "kafka.bundled.enabled=false,kafka.strimzi.enabled=true,kafka.securityProtocol=sasl_ssl,kafka.saslMechanism=SCRAM-SHA-512,kafka.strimzi.brokers=2,kafka.topics.replicationFactor=3",
+        "more than the 2 of kafka.strimzi.brokers",
+    ),
+    (
+        "kafka.bundled.enabled=false,kafka.strimzi.enabled=true,kafka.securityProtocol=sasl_ssl,kafka.saslMechanism=SCRAM-SHA-512,kafka.topics.replicationFactor=3",
+        "kafka.topics.minInsyncReplicas: 1, and what was acknowledged",
+    ),
+    (
+        "kafka.topics.replicationFactor=3,kafka.topics.minInsyncReplicas=3",
+        "nothing could be sent while one broker is away",
+    ),
+    ("database.cloudNativePg.instances=2", "/database/cloudNativePg/instances"),
+    ("secrets.names.loan-auth=mine", "secrets.names.loan-auth: secrets.create makes all Secrets"),
+    (
+        "gateway.service.type=LoadBalancer",
+        "gateway.service.externalTrafficPolicy: Local, beside the type LoadBalancer",
+    ),
+    (
+        "messages.sms.url=https://sms.bank.test:8443/send,messages.sms.secretName=loans-sms",
+        "networkPolicy.smsPort: not 8443",
+    ),
+    ("gateway.trustedProxies={0.0.0.0/1}", "0.0.0.0/1 is everybody, or nearly so"),
+    ("podNetworks={fc00::/6}", "podNetworks: fc00::/6 is everybody, or nearly so"),
+    (
+        "defaults.podLabels.app\\.kubernetes\\.io/component=x",
+        "invalid propertyName 'app.kubernetes.io/component'",
+    ),
+    ("parts.gateway.replicas=0", "/parts/gateway/replicas"),
     // Settings that nobody reads.
     ("settings.DATABASE_POOL_MAXX=5", "settings: DATABASE_POOL_MAXX is none that any service"),
     (
