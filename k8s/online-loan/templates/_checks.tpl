@@ -8,7 +8,7 @@
 {{- fail "database.address: where PostgreSQL is, HOST:PORT, because neither bundled nor cloudNativePg is enabled and secrets.create makes the services' DATABASE_URL of it" -}}
 {{- end -}}
 {{- $backup := $database.cloudNativePg.backup -}}
-{{- $places := list (hasKey $backup.objectStore "destinationPath") (hasKey $backup.spec "barmanObjectStore" | or (hasKey $backup.spec "volumeSnapshot")) -}}
+{{- $places := list (hasKey ($backup.objectStore | default dict) "destinationPath") (hasKey $backup.spec "barmanObjectStore" | or (hasKey $backup.spec "volumeSnapshot")) -}}
 {{- if and $database.cloudNativePg.enabled (not $backup.none) (not (has true $places)) -}}
 {{- fail "database.cloudNativePg.backup: where backups go, objectStore.destinationPath or spec.barmanObjectStore or spec.volumeSnapshot; or none: true, and nothing can ever be restored" -}}
 {{- end -}}

@@ -39,7 +39,7 @@ the outside is named; words in capitals, where nothing else can have any (a path
   "monitoring.prometheusRule.runbookBase" (list .Values.monitoring.prometheusRule.runbookBase)
 -}}
 {{- $backup := .Values.database.cloudNativePg.backup -}}
-{{- range $way, $store := dict "objectStore" $backup.objectStore "spec.barmanObjectStore" (get $backup.spec "barmanObjectStore" | default dict) -}}
+{{- range $way, $store := dict "objectStore" ($backup.objectStore | default dict) "spec.barmanObjectStore" (get $backup.spec "barmanObjectStore" | default dict) -}}
 {{- range $field := list "destinationPath" "endpointURL" -}}
 {{- $place := printf "database.cloudNativePg.backup.%s.%s" $way $field -}}
 {{- $_ := set $places $place (list (get $store $field)) -}}
