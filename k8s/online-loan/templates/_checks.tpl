@@ -99,7 +99,7 @@
 {{- $value := ternary "gateway.trustedProxies" "podNetworks" (eq $part "gateway") -}}
 {{- range $network := splitList "," (get (include "online-loan.settings" (list $ $part) | fromYaml) "TRUSTED_PROXIES" | toString) -}}
 {{- /* Wider than 10.0.0.0/8 and fc00::/7. */ -}}
-{{- if regexMatch "^[0-9.]+/0*[0-7]$|:.*/0*[0-6]$" (trim $network) -}}
+{{- if regexMatch "^[0-9.]+/0*[0-7]$|:.*/0*[0-6]$|(?i)^::ffff:" (trim $network) -}}
 {{- fail (printf "%s: %s is everybody, or nearly so, and then anyone says who they are: the networks of what stands in front of %s, and no more" $value $network $part) -}}
 {{- end -}}
 {{- end -}}
@@ -124,14 +124,14 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.image.digests -}}
-{{- $others := without (append (splitList " " (include "online-loan.parts" $)) "loanctl") (keys .) "" -}}
+{{- $others := append (splitList " " (include "online-loan.parts" $)) "loanctl" -}}
 {{- range $part := keys . -}}{{- $others = without $others $part -}}{{- end -}}
 {{- with $others -}}
 {{- fail (printf "image.digests: not of %s, and so they would be whatever their tag is by then: of all parts, or of none" (join ", " .)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled .Values.monitoring.serviceMonitor.enabled (not .Values.networkPolicy.metricsFrom) -}}
-{{- fail "networkPolicy.metricsFrom: where Prometheus is, because without it nobody gets at the figures that monitoring.serviceMonitor has it ask for" -}}
+{{- fail "networkPolicy.metricsFrom: where Prometheus is, because without it nobody gets at the figures that monitoring.serviceMonitor has it ask for (where a policy of your own lets it in: say the same here)" -}}
 {{- end -}}
 {{- $way := .Values.gatewayApi -}}
 {{- $anyName := or (not $way.hostnames) (contains "*" (join "," $way.hostnames)) -}}
@@ -141,7 +141,7 @@
 {{- $most := 0 -}}
 {{- range $part := without (splitList " " (include "online-loan.parts" .)) "gateway" -}}
 {{- $values := include "online-loan.values" (list $ $part) | fromYaml -}}
-{{- $pods := ternary $values.autoscaling.maxReplicas $values.replicas $values.autoscaling.enabled | int -}}
+{{- $pods := ternary $values.autoscaling.maxReplicas (max $values.replicas $values.autoscaling.minReplicas) $values.autoscaling.enabled | int -}}
 {{- $pool := get (include "online-loan.settings" (list $ $part) | fromYaml) "DATABASE_POOL_MAX" | default 16 | int -}}
 {{- /* While an upgrade is on its way one pod more, and two on their way out with all that they had. */ -}}
 {{- $most = add $most (mul (add $pods 3) (add $pool 2)) -}}
@@ -155,7 +155,7 @@
 {{- end -}}
 {{- /* A name that nobody reads would do nothing, and nobody would say so. */ -}}
 {{- $known := .Files.Get "files/settings.json" | fromJson -}}
-{{- $runtimes := list "RUST_BACKTRACE" "TOKIO_WORKER_THREADS" -}}
+{{- $runtimes := list "RUST_BACKTRACE" "TOKIO_WORKER_THREADS" "SSL_CERT_FILE" "SSL_CERT_DIR" "OTEL_EXPORTER_OTLP_HEADERS" "OTEL_BSP_MAX_QUEUE_SIZE" "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" "OTEL_BSP_SCHEDULE_DELAY" -}}
 {{- $ofServices := splitList " " (include "online-loan.ownSettings" .) | concat $runtimes -}}
 {{- range $part := without (splitList " " (include "online-loan.parts" .)) "gateway" -}}
 {{- $ofServices = concat $ofServices (get $known $part) -}}
@@ -163,6 +163,11 @@
 {{- range $setting := keys .Values.settings | sortAlpha -}}
 {{- if not (has $setting $ofServices) -}}
 {{- fail (printf "settings: %s is none that any service knows (files/settings.json of the chart lists them; the gateway's are parts.gateway.settings)" $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- range $setting := keys .Values.defaults.settings | sortAlpha -}}
+{{- if not (has $setting (concat $ofServices (get $known "gateway"))) -}}
+{{- fail (printf "defaults.settings: %s is none that any part knows (files/settings.json of the chart lists them)" $setting) -}}
 {{- end -}}
 {{- end -}}
 {{- range $part := splitList " " (include "online-loan.parts" .) -}}
@@ -178,10 +183,10 @@
 {{- fail (printf "%s: settings: %s is a secret, and comes from one (docs/kubernetes.md, \"Secrets\")" $part $setting) -}}
 {{- end -}}
 {{- end -}}
-{{- $said := (include "online-loan.values" (list $ $part) | fromYaml).settings -}}
+{{- $said := get (index $.Values.parts $part) "settings" | default dict -}}
 {{- range $setting := keys $said | sortAlpha -}}
-{{- if not (has $setting (concat $runtimes (get $known $part))) -}}
-{{- fail (printf "%s: settings: %s is none that it knows (files/settings.json of the chart lists them)" $part $setting) -}}
+{{- if not (has $setting (concat $runtimes (splitList " " (include "online-loan.ownSettings" $)) (get $known $part))) -}}
+{{- fail (printf "parts.%s.settings: %s is none that it knows (files/settings.json of the chart lists them)" $part $setting) -}}
 {{- end -}}
 {{- end -}}
 {{- if le (int (get $own "SHUTDOWN_BOUND_SECONDS" | default 25)) (int $.Values.drainSeconds) -}}

@@ -53,7 +53,7 @@ pub(super) const YOURS: [&str; 13] = [
 ];
 
 /// Values files with more values, and a part of what has to be rendered.
-pub(super) const SAID: [(&[&str], &str, &str); 21] = [
+pub(super) const SAID: [(&[&str], &str, &str); 24] = [
     (DEFAULT, "settings.SHUTDOWN_BOUND_SECONDS=60", "terminationGracePeriodSeconds: 70"),
     (DEFAULT, DIGESTS, "@sha256:0123456789abcdef"),
     (
@@ -87,6 +87,17 @@ pub(super) const SAID: [(&[&str], &str, &str); 21] = [
     (DEFAULT, "tracing.endpoint=http://otel.ns1", "- ports: [{ port: 80 }]"),
     (DEFAULT, "tracing.endpoint=https://collector:4318", "- ports: [{ port: 4318 }]"),
     (PRODUCTION, "kafka.strimzi.pod.priorityClassName=high", "priorityClassName: high"),
+    (DEFAULT, "parts.loan-messenger.settings.SSL_CERT_FILE=/x", "- { name: SSL_CERT_FILE, value"),
+    (
+        DEFAULT,
+        "defaults.settings.DATABASE_POOL_MAX=5",
+        "- { name: DATABASE_POOL_MAX, value: \"5\" }",
+    ),
+    (
+        PRODUCTION,
+        "database.cloudNativePg.affinity.enablePodAntiAffinity=false",
+        "enablePodAntiAffinity: false",
+    ),
     // What only looks like an example.
     (DEFAULT, "publicUrl=https://loans.my-example.com", "https://loans.my-example.com"),
     (DEFAULT, "allowedHosts={loans.example.co.kr}", ",loans.example.co.kr"),
@@ -99,7 +110,7 @@ pub(super) const SAID: [(&[&str], &str, &str); 21] = [
 ];
 
 /// Values that are wrong, and a part of what has to be said.
-pub(super) const REFUSED: [(&str, &str); 85] = [
+pub(super) const REFUSED: [(&str, &str); 87] = [
     ("gatewya.rateLimitPerSecond=1", "additional properties 'gatewya' not allowed"),
     ("parts.loan-reqest.replicas=2", "additional properties 'loan-reqest' not allowed"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
@@ -236,11 +247,17 @@ pub(super) const REFUSED: [(&str, &str); 85] = [
         "invalid propertyName 'app.kubernetes.io/component'",
     ),
     ("parts.gateway.replicas=0", "/parts/gateway/replicas"),
+    (
+        "defaults.autoscaling.enabled=false,defaults.autoscaling.minReplicas=10,\
+         settings.DATABASE_POOL_MAX=20",
+        "all pods together may want 1430",
+    ),
+    ("podNetworks={::ffff:0:0/96}", "podNetworks: ::ffff:0:0/96 is everybody, or nearly so"),
     // Settings that nobody reads.
     ("settings.DATABASE_POOL_MAXX=5", "settings: DATABASE_POOL_MAXX is none that any service"),
     (
         "parts.loan-manager.settings.CERTIFY_HASHES_MAX=2",
-        "loan-manager: settings: CERTIFY_HASHES_MAX is none that it knows",
+        "parts.loan-manager.settings: CERTIFY_HASHES_MAX is none that it knows",
     ),
     // Known passwords, and a way in.
     (

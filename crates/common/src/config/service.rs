@@ -230,10 +230,11 @@ pub fn trusted_proxies(text: &str) -> Result<IpNet, String> {
         text.parse().map_err(|_| "must be a network, such as 10.0.0.0/8".to_owned())?;
     // The widest private ones are 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193).
     let shortest = if network.addr().is_ipv4() { 8 } else { 7 };
-    if network.prefix_len() < shortest {
+    let is_mapped = matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some());
+    if network.prefix_len() < shortest || is_mapped {
         return Err(
-            "must not be everybody: who sends requests could then say that they are anyone; \
-                    name the proxies' networks"
+            "must not be everybody, or nearly so (/8 at least, of IPv6 /7, and IPv4 as such): who \
+                    sends requests could then say that they are anyone; name the proxies' networks"
                 .to_owned(),
         );
     }

@@ -149,3 +149,14 @@ fn every_common_setting_has_an_environment_name_and_a_reason() {
     assert!(service.common.trusted_proxies.is_empty());
     assert!(service.common.public_url.is_none());
 }
+
+#[test]
+fn a_trusted_network_is_no_wider_than_a_private_one() {
+    for good in ["10.0.0.0/8", "192.168.1.7/32", "fc00::/7", "::1/128"] {
+        assert!(crate::config::trusted_proxies(good).is_ok(), "{good}");
+    }
+    for wide in ["0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/7", "::/0", "fc00::/6", "::ffff:0:0/96"] {
+        let said = crate::config::trusted_proxies(wide).unwrap_err();
+        assert!(said.contains("must not be everybody"), "{wide}: {said}");
+    }
+}
